@@ -1,0 +1,58 @@
+"""Every setting of Varve, each with a help line; read from the environment (VARVE_GROUP__NAME) once and passed in.
+
+The only reader of os.environ. docs/SETTINGS.md is checked against this class by tests/tidy.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LogSettings(_Group):
+    brokers: str = Field("", description="host:port[,host:port] of a running Kafka or Redpanda; empty starts the embedded broker")
+    partitions: int = Field(4, ge=1, le=1024, description="partitions of varve.events when the log is first made; never changed later")
+    replication: int = Field(1, ge=1, description="replicas of each topic when the log is first made")
+    prefix: str = Field("varve", description="first word of every topic name, so that several logs can share a broker")
+    heap_mb: int = Field(512, ge=128, description="JVM heap of the embedded broker, MiB")
+
+
+class StoreSettings(_Group):
+    dsn: str = Field("", description="clickhouse://user:password@host:8123 of a server; empty uses chDB inside the server process")
+    readers: int = Field(4, ge=1, le=64, description="threads that read from the store")
+    batch_rows_max: int = Field(1_000_000, ge=1, description="rows the sink gathers for one insert at the most")
+
+
+class HttpSettings(_Group):
+    host: str = Field("127.0.0.1", description="address the HTTP server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the HTTP server listens on; 0 chooses a free one")
+    body_mb_max: int = Field(256, ge=1, description="largest request body, MiB; larger ones get 413")
+    record_mb_max: int = Field(8, ge=1, le=15, description="largest event record, MiB uncompressed; larger uploads are spooled")
+    coalesce_ms: float = Field(3.0, ge=0, description="how long a small write waits for others to share its record, ms")
+    held_requests_max: int = Field(2_000, ge=1, description="requests that may wait for a view at once; more get 503 with their token")
+    wait_seconds_max: float = Field(30.0, gt=0, description="longest wait for a view; then 503 with the token (the write is safe)")
+    page_rows_max: int = Field(1_000_000, ge=1, description="rows in one page of a read; more come by cursor")
+
+
+class WorkerSettings(_Group):
+    name: str = Field("worker-1", description="this worker's name: its static membership in the group")
+    session_seconds: float = Field(8.0, ge=2, description="a worker silent for so long loses its partitions")
+    stall_seconds: float = Field(4.0, gt=0, description="a worker whose loop slept so long leaves before writing; at most half the session")
+    flush_seconds: float = Field(0.5, gt=0, description="how often the fold's state is written to its changelog")
+    flush_records: int = Field(500, ge=1, description="records after which the fold's state is written at the latest")
+
+
+class Settings(BaseSettings):
+    """Frozen; `Settings()` reads the environment, `Settings(data=..., http=...)` is for tests and the supervisor."""
+
+    model_config = SettingsConfigDict(env_prefix="VARVE_", env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    data: Path = Field(Path("varve-data"), description="directory of the embedded broker and store, the spool and logs")
+    log: LogSettings = Field(default_factory=LogSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
