@@ -27,7 +27,7 @@ def parse_instant(text: str | int, *, naive_is_utc: bool = False, where: str = "
 
 
 def parse_instants(
-    texts: Sequence[Any] | pa.Array[Any], *, naive_is_utc: bool = False, column: str = "valid_time", absent: bool = False
+    texts: Sequence[Any] | pa.Array, *, naive_is_utc: bool = False, column: str = "valid_time", absent: bool = False
 ) -> NDArray[np.int64]:
     """int64[n] nanoseconds of ISO texts, ints (nanoseconds) or Arrow timestamps; Incorrect lists the bad rows.
 
@@ -59,7 +59,7 @@ def format_instant(nanoseconds: int) -> str:
     return whole + (f".{rest:09d}".rstrip("0") if rest else "") + "Z"
 
 
-def _to_nanoseconds(array: pa.Array[Any], naive_is_utc: bool) -> pa.Array[Any]:
+def _to_nanoseconds(array: pa.Array, naive_is_utc: bool) -> pa.Array:
     if pa.types.is_integer(array.type):
         return array.cast(pa.int64())
     if pa.types.is_timestamp(array.type):

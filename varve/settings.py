@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VARVE_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
     data: Path = Field(Path("varve-data"), description="directory of the embedded broker and store, the spool and logs")
-    log: LogSettings = Field(default_factory=LogSettings)
-    store: StoreSettings = Field(default_factory=StoreSettings)
-    http: HttpSettings = Field(default_factory=HttpSettings)
-    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    log: LogSettings = Field(default=LogSettings())
+    store: StoreSettings = Field(default=StoreSettings())
+    http: HttpSettings = Field(default=HttpSettings())
+    worker: WorkerSettings = Field(default=WorkerSettings())
