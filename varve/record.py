@@ -1,0 +1,133 @@
+"""A decoded record: its events and the rows of all of them. Doors and producers make it, the route agent splits it by
+partition, the fold applies it. Pure; refusals happen here, before a record is split (all or nothing).
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from varve.columns import Points, Target, concat_points, no_points
+from varve.errors import ROWS_LISTED_MAX, BadRow
+from varve.events import KNOWN_AHEAD_NS_MAX, WORKING, EntityDeleted, EntityPut, Event, RunOpened, RunSealed
+from varve.series import entity_id, partitions_of, series_id
+
+
+@dataclass(frozen=True)
+class Record:
+    events: tuple[Event, ...]
+    points: Points
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why one event of a record cannot be applied; rows where single rows are at fault."""
+
+    event: int
+    code: str
+    reason: str
+    rows: tuple[BadRow, ...] = ()
+
+
+def single(event: Event, points: Points | None = None) -> Record:
+    return Record((event,), no_points() if points is None else points)
+
+
+def joined(records: Sequence[Record]) -> Record:
+    """One record that holds the events of all, in order: how concurrent small writes share a record."""
+    bases = np.cumsum([0, *(len(record.events) for record in records)]).tolist()
+    events = tuple(event for record in records for event in record.events)
+    return Record(events, concat_points([record.points for record in records], bases[:-1]))
+
+
+def home_of(event: Event) -> uuid.UUID | None:
+    """The id whose partition an event without rows belongs to; None for events that live where their rows do."""
+    match event:
+        case RunOpened() | RunSealed():
+            return event.run_id
+        case EntityPut() | EntityDeleted():
+            return entity_id(event.tenant, event.kind, event.id)
+        case _ if hasattr(event, "series_id"):
+            if event.series_id is not None:
+                return uuid.UUID(str(event.series_id))
+            return series_id(event.tenant, event.series) if event.series else None
+        case _:
+            return None
+
+
+def refusals(record: Record, timestamp: int) -> list[Refusal]:
+    """What doors, the route agent and the fold all refuse. timestamp: nanoseconds, the stamp of events that carry none."""
+    found = []
+    for number, event in enumerate(record.events):
+        if event.type not in WORKING:
+            found.append(Refusal(number, "type-not-served", f"events of type {event.type} are not served by this version yet"))
+        elif hasattr(event, "series_id") and home_of(event) is None:
+            found.append(Refusal(number, "series-missing", f"{event.type} names no series: give series (its key) or series_id"))
+        elif (known := getattr(event, "known_time", None)) is not None and known > _latest_known(event, timestamp):
+            found.append(Refusal(number, "known-time-ahead", "known_time lies more than 60 s in the future: send when the values were known"))
+    return found + _rows_ahead(record, timestamp) + _conditions_spread(record)
+
+
+def split(record: Record, partitions: int) -> dict[int, Record]:
+    """The record's part for each partition that it touches; events keep their order, each part holds those that matter to it."""
+    points = record.points
+    row_partition = partitions_of([target.series_id for target in points.targets], partitions)[points.target] if len(points) else np.empty(0, np.int64)
+    homes = [home_of(event) for event in record.events]
+    found = partitions_of([home for home in homes if home is not None], partitions).tolist()
+    home_partition = [found.pop(0) if home is not None else None for home in homes]
+    touched = sorted({*np.unique(row_partition).tolist(), *(home for home in home_partition if home is not None)})
+    if len(touched) == 1:
+        return {touched[0]: record}
+    return {partition: _part(record, row_partition == partition, home_partition, partition) for partition in touched}
+
+
+def _part(record: Record, rows: np.ndarray[tuple[int], np.dtype[np.bool_]], homes: list[int | None], partition: int) -> Record:
+    points = record.points.take(rows).compact()
+    kept = sorted({*np.unique(points.event).tolist(), *(number for number, home in enumerate(homes) if home == partition)})
+    renumber = np.zeros(len(record.events), np.int32)
+    renumber[kept] = np.arange(len(kept), dtype=np.int32)
+    events = tuple(record.events[number] for number in kept)
+    renumbered = Points(**{**vars(points), "event": renumber[points.event]})
+    return Record(events, renumbered)
+
+
+def stamped(record: Record, timestamp: int) -> Record:
+    """The record with recorded_time filled in where no door has stamped it."""
+    events = tuple(e if e.recorded_time is not None else e.model_copy(update={"recorded_time": timestamp}) for e in record.events)
+    return Record(events, record.points)
+
+
+def targets_of(record: Record) -> tuple[Target, ...]:
+    """Every series that the record names, by rows or by events."""
+    named = [Target(e.tenant, home, getattr(e, "series", None) or "") for e in record.events if hasattr(e, "series_id") and (home := home_of(e))]
+    return (*record.points.targets, *named)
+
+
+def _latest_known(event: Event, timestamp: int) -> int:
+    return int(event.recorded_time if event.recorded_time is not None else timestamp) + KNOWN_AHEAD_NS_MAX
+
+
+def _rows_ahead(record: Record, timestamp: int) -> list[Refusal]:
+    points = record.points
+    if not len(points) or int(points.known_time.max()) <= min(_latest_known(event, timestamp) for event in record.events):
+        return []
+    latest = np.array([_latest_known(event, timestamp) for event in record.events], np.int64)
+    ahead = np.flatnonzero(points.known_time > latest[points.event])
+    found = []
+    for number in np.unique(points.event[ahead]).tolist():
+        first = int(np.flatnonzero(points.event == number)[0])
+        rows = ahead[points.event[ahead] == number][:ROWS_LISTED_MAX]
+        bad = tuple(BadRow(int(row) - first, "known_time", "lies more than 60 s in the future") for row in rows)
+        found.append(Refusal(number, "known-time-ahead", f"{len(bad)} row(s) have a known_time more than 60 s in the future", bad))
+    return found
+
+
+def _conditions_spread(record: Record) -> list[Refusal]:
+    found = []
+    for number, event in enumerate(record.events):
+        if getattr(event, "if_series_version", None) is not None:
+            named = np.unique(record.points.target[record.points.event == number])
+            if len(named) != 1:
+                found.append(Refusal(number, "condition-spread", f"if_series_version holds for one series; this event has {len(named)}"))
+    return found
