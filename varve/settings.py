@@ -3,6 +3,7 @@
 The only reader of os.environ. docs/SETTINGS.md is checked against this class by tests/tidy.
 """
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -56,3 +57,25 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default=StoreSettings())
     http: HttpSettings = Field(default=HttpSettings())
     worker: WorkerSettings = Field(default=WorkerSettings())
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment in which `Settings()` reads these settings again: how the supervisor hands them to its parts."""
+    rows = {"VARVE_DATA": str(settings.data)}
+    for group, fields in settings.model_dump(mode="json", exclude={"data"}).items():
+        rows |= {f"VARVE_{group}__{name}".upper(): str(value) for name, value in fields.items()}
+    return dict(os.environ) | rows
+
+
+def java_home() -> str:
+    return os.environ.get("JAVA_HOME", "")
+
+
+def cache_directory(data: Path) -> Path:
+    """Where downloads are kept for all data directories of this person; inside `data` where there is no such place."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "/nonexistent") / ".cache")
+    try:
+        (home / "varve").mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return data / "cache"
+    return home / "varve" if os.access(home / "varve", os.W_OK) else data / "cache"
