@@ -1,0 +1,211 @@
+"""What the fold remembers of one partition: a fixed-size row a series in shards of 256, the applied position, the highest
+intake positions and the event ids seen. The fold reads it and proposes a Change; the shell takes the change and flushes.
+
+Each record written starts with its position (8 bytes), so that recovery can keep the highest (I3). All of it can be
+deleted and rebuilt from varve.events (I1); FORMAT tells older bytes apart.
+"""
+
+import struct
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.event_ids import EventIds, SeenId
+from varve.columns import Target
+from varve.errors import Fault
+from varve.instants import ABSENT
+
+FORMAT = 1
+SHARD = 256
+FLAG_DEFINED, FLAG_TAIL_KNOWN, FLAG_IN_ORDER = 1, 2, 4
+
+# tail: the newest valid_time's cell; bucket: the aggregate of the open rollup bucket without the tail.
+SERIES = np.dtype(
+    [
+        ("tenant", "V16"),
+        ("series", "V16"),
+        ("applied", "<u8"),
+        ("recorded", "<i8"),
+        ("known", "<i8"),
+        ("first", "<i8"),
+        ("last", "<i8"),
+        ("flags", "<u4"),
+        ("value_type", "<u4"),
+        ("tail_value", "<f8"),
+        ("tail_known", "<i8"),
+        ("tail_version", "<u8"),
+        ("bucket", "<i8"),
+        ("bucket_count", "<u8"),
+        ("bucket_mean", "<f8"),
+        ("bucket_m2", "<f8"),
+        ("bucket_min", "<f8"),
+        ("bucket_max", "<f8"),
+        ("bucket_sum", "<f8"),
+        ("bucket_first", "<f8"),
+        ("bucket_last", "<f8"),
+    ]
+)
+_HEADER = struct.Struct(">qH")  # position, format
+_PARTITION = struct.Struct(">qQI")  # newest recorded_time, event ids ever added, intake partitions
+
+
+def fresh_rows(targets: Sequence[Target]) -> NDArray[np.void]:
+    """Rows of series never seen: no layer applied, no time known."""
+    rows = np.zeros(len(targets), SERIES)
+    for name in ("recorded", "known", "first", "last", "tail_known", "bucket"):
+        rows[name] = ABSENT
+    rows["tenant"] = ids_array([target.tenant for target in targets])
+    rows["series"] = ids_array([target.series_id for target in targets])
+    return rows
+
+
+def ids_array(ids: Sequence[uuid.UUID]) -> NDArray[np.void]:
+    return np.frombuffer(b"".join(one.bytes for one in ids), "V16")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one record does to the state. rows[i] is the new row of targets[i]."""
+
+    offset: int
+    targets: tuple[Target, ...] = ()
+    rows: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, SERIES))
+    seen: tuple[SeenId, ...] = ()
+    intake: tuple[int, int] | None = None
+    newest: int = ABSENT
+
+
+class PartitionState:
+    """In memory: one growing array of rows and an index from (tenant, series) to the row."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.applied = -1
+        self.newest = ABSENT  # newest recorded_time: the log's own clock
+        self.intake: dict[int, int] = {}
+        self.event_ids = EventIds()
+        self._rows = np.zeros(SHARD, SERIES)
+        self._index: dict[bytes, int] = {}
+        self._touched: set[int] = set()
+        self._shard_position: dict[int, int] = {}
+        self._flushed = -1
+
+    @property
+    def dirty(self) -> bool:
+        return self.applied > self._flushed
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def lookup(self, targets: Sequence[Target]) -> NDArray[np.int64]:
+        """Row number of each target; -1 where the series was never seen."""
+        find = self._index.get
+        return np.array([find(target.tenant.bytes + target.series_id.bytes, -1) for target in targets], np.int64)
+
+    def rows(self, slots: NDArray[np.int64]) -> NDArray[np.void]:
+        """Copies of the rows."""
+        return self._rows[slots]
+
+    def ahead(self, slots: NDArray[np.int64], offset: int) -> NDArray[np.bool_]:
+        """Whether each row's shard already holds this offset: it was written before a crash, the partition's record was not."""
+        if not any(position >= offset for position in self._shard_position.values()):
+            return np.zeros(len(slots), bool)
+        return np.array([slot >= 0 and self._shard_position.get(slot // SHARD, -1) >= offset for slot in slots.tolist()], bool)
+
+    def take(self, change: Change) -> None:
+        assert change.offset == self.applied + 1, "a change follows the state that it was made from"
+        slots = self.lookup(change.targets)
+        for at in np.flatnonzero(slots < 0).tolist():
+            slots[at] = self._new_slot(change.targets[at])
+        self._rows[slots] = change.rows
+        self._touched.update(np.unique(slots // SHARD).tolist())
+        self.event_ids.add(change.seen)
+        self.newest = max(self.newest, change.newest)
+        if change.intake is not None:
+            self.intake[change.intake[0]] = max(change.intake[1], self.intake.get(change.intake[0], -1))
+        self.applied = change.offset
+        if self._shard_position and self.applied >= max(self._shard_position.values()):
+            self._shard_position.clear()
+
+    def flush(self) -> list[tuple[bytes, bytes]]:
+        """(key, value) of what changed since the last flush, the partition's own record last: write it after the others."""
+        header = _HEADER.pack(self.applied, FORMAT)
+        records = [(b"%d/shard/%d" % (self.partition, shard), header + self._shard(shard)) for shard in sorted(self._touched)]
+        records += [(b"%d/ids/%d" % (self.partition, ring), header + block) for ring, block in self.event_ids.flush()]
+        intake = struct.pack(f">{2 * len(self.intake)}q", *(number for pair in sorted(self.intake.items()) for number in pair))
+        own = header + _PARTITION.pack(self.newest, self.event_ids.count, len(self.intake)) + intake
+        self._touched.clear()
+        self._flushed = self.applied
+        return [*records, (b"%d/partition" % self.partition, own)]
+
+    @classmethod
+    def recover(cls, partition: int, records: Mapping[bytes, bytes]) -> "PartitionState":
+        """The state as the table's records of this partition hold it; other partitions' records are passed over."""
+        state = cls(partition)
+        own = records.get(b"%d/partition" % partition)
+        blocks: dict[int, bytes] = {}
+        for key, value in records.items():
+            of, _, rest = key.partition(b"/")
+            kind, _, number = rest.partition(b"/")
+            if int(of) != partition or kind == b"partition":
+                continue
+            if _body(value) and kind == b"shard":
+                state._load_shard(int(number), position_of(value), _body(value))
+            elif kind == b"ids":
+                blocks[int(number)] = _body(value)
+        if own is not None:
+            state._load_own(own, blocks)
+        state._shard_position = {n: p for n, p in state._shard_position.items() if p > state.applied}
+        state._flushed = state.applied
+        return state
+
+    def _load_own(self, own: bytes, blocks: dict[int, bytes]) -> None:
+        body = _body(own)
+        self.applied = position_of(own)
+        self.newest, count, pairs = _PARTITION.unpack_from(body)
+        numbers = struct.unpack_from(f">{2 * pairs}q", body, _PARTITION.size)
+        self.intake = dict(zip(numbers[::2], numbers[1::2], strict=True))
+        self.event_ids = EventIds.recover(count, blocks)
+
+    def _load_shard(self, number: int, position: int, body: bytes) -> None:
+        rows = np.frombuffer(body, SERIES)
+        start = number * SHARD
+        self._grow(start + SHARD)
+        self._rows[start : start + len(rows)] = rows
+        self._shard_position[number] = position
+        for at, row in enumerate(rows):
+            self._index[bytes(row["tenant"]) + bytes(row["series"])] = start + at
+
+    def _shard(self, number: int) -> bytes:
+        start = number * SHARD
+        return self._rows[start : min(start + SHARD, len(self._index))].tobytes()
+
+    def _new_slot(self, target: Target) -> int:
+        slot = len(self._index)
+        self._grow(slot + 1)
+        self._index[target.tenant.bytes + target.series_id.bytes] = slot
+        return slot
+
+    def _grow(self, rows: int) -> None:
+        if rows > len(self._rows):
+            more = np.zeros(max(rows, 2 * len(self._rows)) - len(self._rows), SERIES)
+            self._rows = np.concatenate([self._rows, more])
+
+
+def position_of(value: bytes) -> int:
+    """The position that a state record was written at."""
+    return int(_HEADER.unpack_from(value)[0])
+
+
+def partition_of_key(key: bytes) -> int:
+    return int(key.partition(b"/")[0])
+
+
+def _body(value: bytes) -> bytes:
+    found = _HEADER.unpack_from(value)[1]
+    if found != FORMAT:
+        raise Fault("state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve replay --state`")
+    return value[_HEADER.size :]
