@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -103,10 +104,8 @@ class EmbeddedBroker:
         """We hold the lock, so a broker that still runs here was left by a supervisor that was killed."""
         note = self._directory / "broker.pid"
         if note.exists():
-            try:
+            with suppress(ValueError, TypeError):  # cut short by a crash: the port check then says what is wrong
                 end_left_over(Remembered(**json.loads(note.read_text())), STOP_SECONDS_MAX)
-            except (ValueError, TypeError):
-                pass  # cut short by a crash: the port check below says what is wrong
             note.unlink(missing_ok=True)
 
     def _ports(self) -> Ports:

@@ -35,7 +35,12 @@ class Jar:
 
 def read_lock(path: Path = LOCK_FILE) -> tuple[Jar, ...]:
     rows = (line.split() for line in path.read_text().splitlines() if line and not line.startswith("#"))
-    return tuple(Jar(*coordinate.split(":"), sha256=checksum.removeprefix("sha256:")) for coordinate, checksum in rows)
+    return tuple(_jar(coordinate, checksum) for coordinate, checksum in rows)
+
+
+def _jar(coordinate: str, checksum: str) -> Jar:
+    group, artifact, version = coordinate.split(":")
+    return Jar(group, artifact, version, checksum.removeprefix("sha256:"))
 
 
 def class_path(cache: Path, jars: tuple[Jar, ...] | None = None, fetch: Callable[[Jar, Path], Path] | None = None) -> str:
@@ -87,7 +92,7 @@ def _verified(jar: Jar, cache: Path, fetch: Callable[[Jar, Path], Path]) -> Path
         if found != jar.sha256:
             raise Fault("jar-checksum", f"{jar.name} came with sha256 {found}, broker.lock says {jar.sha256}: it was not used; "
                         "try another network, or rewrite the lock with `make broker-lock` if the change is meant")
-        os.replace(fetched, kept)  # atomic: another data directory may be fetching the same jar
+        fetched.replace(kept)  # atomic: another data directory may be fetching the same jar
     return kept
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str] | No
         )
 
 
-def _die_with_parent(parent: int):  # type: ignore[no-untyped-def]
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -54,7 +54,7 @@ def remember(pid: int) -> Remembered:
 def running(process: Remembered) -> bool:
     try:
         found = psutil.Process(process.pid)
-        return abs(found.create_time() - process.born) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
+        return bool(abs(found.create_time() - process.born) < 1.0) and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -1,0 +1,71 @@
+"""What runs on a data directory: one lock for the supervisor, and the note DATA/varve.json by which other commands find it.
+
+Before: varve/up.py takes the lock and keeps the note. After: doctor, dead-letters, td helpers and tests read the note.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from varve.errors import Conflict, Unavailable
+from varve.process import Remembered, running
+
+
+@dataclass(frozen=True)
+class Running:
+    brokers: str
+    url: str
+    supervisor: Remembered
+    parts: Mapping[str, Remembered] = field(default_factory=dict)
+
+
+def note_of(directory: Path) -> Path:
+    return directory / "varve.json"
+
+
+def write_note(directory: Path, note: Running) -> None:
+    """Whole or not at all: a reader never sees half a note."""
+    draft = note_of(directory).with_suffix(".json.new")
+    draft.write_text(json.dumps(asdict(note), indent=1) + "\n")
+    draft.replace(note_of(directory))
+
+
+def read_note(directory: Path) -> Running | None:
+    """The note as it was left; whether its processes still live is another question (see found_running)."""
+    try:
+        row = json.loads(note_of(directory).read_text())
+        parts = {name: Remembered(**part) for name, part in row["parts"].items()}
+        return Running(row["brokers"], row["url"], Remembered(**row["supervisor"]), parts)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def found_running(directory: Path) -> Running | None:
+    """The note of a `varve up` that is running on this directory now."""
+    note = read_note(directory)
+    return note if note is not None and running(note.supervisor) else None
+
+
+@contextmanager
+def directory_held(directory: Path) -> Iterator[None]:
+    """Hold the data directory alone; refused in words where another supervisor has it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "varve.lock").open("w")
+    except OSError as reason:
+        raise Unavailable("directory-not-writable", f"cannot write to the data directory {directory}: {reason.strerror}; give --data "
+                          "a directory that you may write to") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            note = read_note(directory)
+            where = f" at {note.url} (pid {note.supervisor.pid})" if note else ""
+            raise Conflict("already-running", f"`varve up` already runs on {directory}{where}: use that one, stop it with Ctrl-C, or "
+                           "give --data another directory") from None
+        os.set_inheritable(lock.fileno(), False)
+        yield

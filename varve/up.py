@@ -1,0 +1,252 @@
+"""One supervisor for everything on one machine: broker, topics, worker, server; restarted when they die, stopped in order.
+
+Before: `varve up`. After: the parts, each a process of its own, found again through DATA/varve.json.
+Any of them may be killed at any moment (I12); a part that exits with 78 has refused in words, so all is stopped.
+"""
+
+import asyncio
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from varve.broker import EmbeddedBroker, broker_in
+from varve.errors import Conflict, Unavailable
+from varve.ports import choose_free, is_free, kafka_answers
+from varve.process import Remembered, end, end_left_over, remember, rotate, spawn, tail
+from varve.running import Running, directory_held, note_of, read_note, write_note
+from varve.settings import Settings, cache_directory, environment_of, java_home
+
+REFUSED = 78  # sysexits' EX_CONFIG: starting again would fail again
+READY_SECONDS_MAX = 180.0
+BACK_OFF_SECONDS_MAX = 15.0
+STEADY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process of ours; parts are started in order and stopped in the opposite order."""
+
+    name: str
+    command: tuple[str, ...]
+    stop_seconds: float = 20.0
+
+
+def own_parts() -> tuple[Part, ...]:
+    command = (sys.executable, "-m", "varve.cli")
+    return Part("worker", (*command, "worker")), Part("server", (*command, "server"))
+
+
+@dataclass
+class _Child:
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    start_at: float = 0.0  # not before this moment of the monotonic clock
+
+
+def run_up(settings: Settings, say: Callable[[str], None], parts: Sequence[Part] | None = None,
+           make_topics: Callable[[Settings], None] | None = None) -> int:
+    """Run until Ctrl-C or SIGTERM; the exit code. `parts` and `make_topics` are given by tests of this room alone."""
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    with directory_held(settings.data), _stop_signals() as stop:
+        _end_left_overs(settings.data)
+        settings = _with_port(settings)
+        supervisor = _Supervisor(settings, own_parts() if parts is None else parts, say, stop)
+        try:
+            return supervisor.run(make_topics or topics_made)
+        finally:
+            supervisor.stop_all()
+            note_of(settings.data).unlink(missing_ok=True)
+
+
+def topics_made(settings: Settings) -> None:
+    """Make the topics that are missing, and the log's id."""
+    from streams.log_kafka import open_log
+    from streams.topics import Topics
+
+    async def make() -> None:
+        log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+        await log.close()
+
+    asyncio.run(make())
+
+
+class _Supervisor:
+    def __init__(self, settings: Settings, parts: Sequence[Part], say: Callable[[str], None], stop: threading.Event) -> None:
+        self._settings, self._say, self._stop = settings, say, stop
+        self._children = [_Child(part) for part in parts]
+        self._broker: EmbeddedBroker | None = None
+        self._logs = settings.data / "logs"
+
+    def run(self, make_topics: Callable[[Settings], None]) -> int:
+        self._settings = self._with_broker(self._settings)
+        make_topics(self._settings)
+        for child in self._children:
+            rotate(self._log_of(child.part))
+        if not self._stop.is_set() and self._until_ready():
+            self._say(f"Varve is ready at {self._url()}  (data in {self._settings.data}, broker at {self._settings.log.brokers}; "
+                      "Ctrl-C stops it)")
+            while not self._stop.wait(0.2):
+                self._tend()
+        return 0
+
+    def stop_all(self) -> None:
+        """Server, worker, broker: whoever feeds on another goes first."""
+        for child in reversed(self._children):
+            if child.process is not None:
+                end(child.process, child.part.stop_seconds)
+        if self._broker is not None:
+            self._broker.stop()
+
+    def _with_broker(self, settings: Settings) -> Settings:
+        brokers = settings.log.brokers
+        if brokers:
+            if not any(kafka_answers(address) for address in brokers.split(",")):
+                raise Unavailable("broker-unreachable", f"no Kafka answers at {brokers} (VARVE_LOG__BROKERS): start it, correct the "
+                                  "address, or leave it empty for the embedded broker")
+            return settings
+        cache = cache_directory(settings.data)
+        self._broker = broker_in(settings.data, cache, settings.log.heap_mb, java_home())
+        if not (cache / "kafka-jars").exists():
+            self._say("first start: fetching the embedded broker's jars (43 MB)")
+        address = self._broker.start()
+        return settings.model_copy(update={"log": settings.log.model_copy(update={"brokers": address})})
+
+    def _until_ready(self) -> bool:
+        """Tend the parts until GET /readyz answers 200; False where a person stopped us before."""
+        deadline, answer = time.monotonic() + READY_SECONDS_MAX, "no answer"
+        while not self._stop.wait(0.1):
+            self._tend()
+            status, answer = _asked(self._url(), "/readyz")
+            if status == http.client.OK:
+                return True
+            if time.monotonic() > deadline:
+                raise Unavailable("not-ready", f"Varve was not ready after {READY_SECONDS_MAX:.0f} s: {answer}; its logs are in "
+                                  f"{self._logs}")
+        return False
+
+    def _tend(self) -> None:
+        """Start what is not running, after a back-off that grows with each failure; note who runs."""
+        changed = self._tend_broker()
+        for child in self._children:
+            changed |= self._tend_child(child)
+        if changed:
+            self._write_note()
+
+    def _tend_broker(self) -> bool:
+        if self._broker is None or self._broker.alive():
+            return False
+        self._say("the broker stopped; starting it again")
+        self._broker.stop()
+        self._broker.start()
+        return True
+
+    def _tend_child(self, child: _Child) -> bool:
+        now = time.monotonic()
+        if child.process is not None:
+            code = child.process.poll()
+            if code is None:
+                return False
+            self._mourn(child, code, now)
+        if now < child.start_at:
+            return False
+        log = self._log_of(child.part)
+        child.process = spawn(child.part.command, log, environment_of(self._settings))
+        child.started = now
+        return True
+
+    def _mourn(self, child: _Child, code: int, now: float) -> None:
+        said = _last_words(self._log_of(child.part))
+        child.process = None
+        if code == REFUSED:
+            raise Conflict("part-refused", said or f"the {child.part.name} refused to start; see {self._log_of(child.part)}")
+        child.failures = 1 if now - child.started > STEADY_SECONDS else child.failures + 1
+        wait_seconds = 0.0 if child.failures == 1 else min(BACK_OFF_SECONDS_MAX, 0.5 * 2 ** (child.failures - 2))
+        child.start_at = now + wait_seconds
+        self._say(f"the {child.part.name} stopped ({_how(code)}); starting it again" + (f" in {wait_seconds:.0f} s" if wait_seconds else "")
+                  + (f"; it said: {said}" if said else ""))
+
+    def _write_note(self) -> None:
+        pids = {child.part.name: child.process.pid for child in self._children if child.process}
+        if self._broker is not None and self._broker.alive():
+            pids["broker"] = self._broker.pid
+        parts = {name: remembered for name, pid in pids.items() if (remembered := _remembered(pid))}
+        write_note(self._settings.data, Running(self._settings.log.brokers, self._url(), remember(os.getpid()), parts))
+
+    def _url(self) -> str:
+        host = self._settings.http.host
+        return f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{self._settings.http.port}"
+
+    def _log_of(self, part: Part) -> Path:
+        return self._logs / f"{part.name}.log"
+
+
+def _with_port(settings: Settings) -> Settings:
+    host, port = settings.http.host, settings.http.port
+    if port and not is_free(port, host):
+        raise Conflict("port-taken", f"port {port} on {host} is taken by another program: stop it, or choose another port with --port "
+                       "(0 takes a free one)")
+    chosen = port or choose_free(host)
+    return settings.model_copy(update={"http": settings.http.model_copy(update={"port": chosen})})
+
+
+def _end_left_overs(directory: Path) -> None:
+    """We hold the lock: parts of an earlier supervisor that still run lost it to a kill -9."""
+    note = read_note(directory)
+    if note is not None:
+        for name, part in note.parts.items():
+            if name != "broker":  # the broker's own room ends it
+                end_left_over(part)
+
+
+def _asked(url: str, path: str) -> tuple[int, str]:
+    """Status and body of a GET, (0, why not) where nobody answers."""
+    line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    try:
+        line.request("GET", path)
+        answer = line.getresponse()
+        return answer.status, answer.read(2000).decode(errors="replace")
+    except (OSError, http.client.HTTPException) as reason:
+        return 0, f"no answer at {url}{path} ({reason})"
+    finally:
+        line.close()
+
+
+def _remembered(pid: int) -> Remembered | None:
+    with suppress(psutil.NoSuchProcess):  # it died meanwhile: the next turn sees that
+        return remember(pid)
+    return None
+
+
+def _last_words(log: Path) -> str:
+    """What a part said to people before it left: cli.py begins such a message with 'varve: '."""
+    _, mark, words = ("\n" + tail(log, 40)).rpartition("\nvarve: ")
+    return words.strip() if mark else ""
+
+
+def _how(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event set by Ctrl-C, SIGTERM and a closed terminal; the former handlers come back at the end."""
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, lambda *_: stop.set()) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
