@@ -1,0 +1,245 @@
+"""The log on a Kafka-compatible broker, through aiokafka: one idempotent producer, readers without a group (I12).
+
+open_log() makes the topics that are missing and agrees on the log's id; another partition count is refused (I2). After:
+whoever appends or reads. Nothing is compressed here: large values are LZ4 Arrow already.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError, TopicAlreadyExistsError, for_code
+
+from streams.log import Appended, Headers, LogReader, LogRecord
+from streams.topics import RECORD_BYTES_MAX, Topic, Topics
+from varve.clock import new_id
+from varve.errors import Fault, TooLarge, Unavailable
+
+REQUEST_SECONDS_MAX = 3.0  # below the worker's session: a worker that lost its partitions has nothing left in flight
+BATCH_BYTES_MAX = 1 << 20
+FETCH_BYTES_MAX = 48 * 1024 * 1024
+_OPEN_SECONDS_MAX = 20.0
+_LOG_KEY = b"log/"  # the log's own record on varve.progress: its id and partition count; the lowest offset wins a race
+_MS = 10**6
+
+
+class KafkaLog:
+    def __init__(self, brokers: str, topics: Topics, log_id: str, producer: AIOKafkaProducer, asker: AIOKafkaConsumer) -> None:
+        self.brokers = brokers
+        self.topics = topics
+        self.log_id = log_id
+        self._producer = producer
+        self._asker = asker
+        self._turns: dict[tuple[str, int], asyncio.Lock] = {}
+        self._readers: set[KafkaReader] = set()
+
+    async def append(self, topic: str, partition: int, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> Appended:
+        turn = self._turns.setdefault((topic, partition), asyncio.Lock())
+        try:
+            async with turn:  # FIFO: the producer's own buffer does not keep the order of those who wait for room
+                stored = await self._producer.send(topic, value, key, partition, headers=list(headers))
+            found = await stored
+        except MessageSizeTooLargeError:
+            raise TooLarge("record-too-large", f"a record of {len(value)} bytes for {topic} is over {RECORD_BYTES_MAX}: send less at once") from None
+        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+            raise unavailable(self.brokers, f"did not store a record on {topic}", reason) from reason
+        return Appended(found.partition, found.offset, found.timestamp * _MS)
+
+    async def ends(self, topic: str) -> Mapping[int, int]:
+        return await self._offsets(topic, self._asker.end_offsets)
+
+    async def starts(self, topic: str) -> Mapping[int, int]:
+        return await self._offsets(topic, self._asker.beginning_offsets)
+
+    async def partitions(self, topic: str) -> int:
+        return len(await self._ask(self._producer.partitions_for(topic), f"did not describe {topic}"))
+
+    async def fetch(self, topic: str, partition: int, offset: int) -> LogRecord | None:
+        """The record at this position; None where there is none (beyond the end, compacted away, or a marker)."""
+        starts, ends = await self.starts(topic), await self.ends(topic)
+        if not starts.get(partition, 0) <= offset < ends.get(partition, 0):
+            return None
+        reader = self.reader(topic, {partition: offset})
+        try:
+            found = await reader.poll(REQUEST_SECONDS_MAX, 1)
+        finally:
+            await reader.close()
+        return found[0] if found and found[0].offset == offset else None
+
+    def reader(self, topic: str, offsets: Mapping[int, int]) -> LogReader:
+        reader = KafkaReader(self.brokers, topic, offsets)
+        self._readers.add(reader)
+        return reader
+
+    async def close(self) -> None:
+        for reader in self._readers:
+            await reader.close()
+        await self._asker.stop()
+        await self._producer.stop()
+
+    async def _offsets(self, topic: str, ask: Any) -> Mapping[int, int]:
+        partitions = await self._ask(self._producer.partitions_for(topic), f"did not describe {topic}")
+        found = await self._ask(ask([TopicPartition(topic, partition) for partition in partitions]), f"did not tell the ends of {topic}")
+        return {tp.partition: int(offset) for tp, offset in sorted(found.items())}
+
+    async def _ask(self, answer: Awaitable[Any], what: str) -> Any:
+        try:
+            return await asyncio.wait_for(answer, 2 * REQUEST_SECONDS_MAX)
+        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+            raise unavailable(self.brokers, what, reason) from reason
+
+
+class KafkaReader:
+    """Starts with its first poll."""
+
+    def __init__(self, brokers: str, topic: str, offsets: Mapping[int, int]) -> None:
+        self._brokers, self._topic, self._offsets = brokers, topic, dict(offsets)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def poll(self, timeout_seconds: float, records_max: int = 500) -> Sequence[LogRecord]:
+        try:
+            consumer = self._consumer or await self._start()
+            found = await consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
+        except OffsetOutOfRangeError as reason:
+            raise Fault("offset-gone", f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or rebuild") from reason
+        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+            raise unavailable(self._brokers, f"did not answer a read of {self._topic}", reason) from reason
+        return [_record(one) for _, records in sorted(found.items()) for one in records]
+
+    async def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _start(self) -> AIOKafkaConsumer:
+        consumer = new_consumer(self._brokers)
+        await consumer.start()
+        self._consumer = consumer
+        consumer.assign([TopicPartition(self._topic, partition) for partition in self._offsets])
+        for partition, offset in self._offsets.items():
+            consumer.seek(TopicPartition(self._topic, partition), offset)
+        return consumer
+
+
+async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
+    producer, asker = new_producer(brokers), new_consumer(brokers)
+    try:
+        await make_topics(brokers, topics.all(), replication)
+        await asyncio.wait_for(asyncio.gather(producer.start(), asker.start()), _OPEN_SECONDS_MAX)
+        log = KafkaLog(brokers, topics, "", producer, asker)
+        await _refuse_other_count(log, topics)
+        log.log_id = await _agree(log, topics)
+    except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+        await _stop(producer, asker)
+        raise unavailable(brokers, "does not answer", reason) from reason
+    except BaseException:
+        await _stop(producer, asker)
+        raise
+    return log
+
+
+async def make_topics(brokers: str, wanted: list[Topic], replication: int) -> None:
+    """Topics that exist are left as they are."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=int(3000 * REQUEST_SECONDS_MAX))
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        missing = [NewTopic(one.name, one.partitions, replication, topic_configs=one.config) for one in wanted if one.name not in there]
+        if missing:
+            answer = await admin.create_topics(missing)
+            for name, code, *said in answer.topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    words = next((word for word in said if word), for_code(code).__name__)
+                    raise Fault("topic-refused", f"the broker at {brokers} refused to make topic {name}: {words}")
+    except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+        raise unavailable(brokers, "does not answer", reason) from reason
+    finally:
+        await admin.close()
+
+
+async def _refuse_other_count(log: KafkaLog, topics: Topics) -> None:
+    found = await log.partitions(topics.events)
+    if found != topics.partitions:
+        raise _other_count(topics, found)
+
+
+async def _agree(log: KafkaLog, topics: Topics) -> str:
+    found = await _first_record(log, topics)
+    if found is None:
+        own = new_id().hex
+        body = {"log_id": own, "partitions": topics.partitions}
+        await log.append(topics.progress, 0, orjson.dumps(body), key=_LOG_KEY + own.encode())
+        found = await _first_record(log, topics)
+    if found is None:
+        raise Fault("log-unnamed", f"the log's own record on {topics.progress} cannot be read back: see the broker's log")
+    log_id, partitions = found
+    if partitions != topics.partitions:
+        raise _other_count(topics, partitions)
+    return log_id
+
+
+async def _first_record(log: KafkaLog, topics: Topics) -> tuple[str, int] | None:
+    """The oldest log/ record. It is written before anything else, so the first poll nearly always has it."""
+    at, end = (await log.starts(topics.progress))[0], (await log.ends(topics.progress))[0]
+    reader = log.reader(topics.progress, {0: at})
+    try:
+        async with asyncio.timeout(_OPEN_SECONDS_MAX):
+            while at < end:
+                for record in await reader.poll(0.2):
+                    at = record.offset + 1
+                    if record.key is not None and record.key.startswith(_LOG_KEY):
+                        body = orjson.loads(record.value)
+                        return str(body["log_id"]), int(body["partitions"])
+    finally:
+        await reader.close()
+    return None
+
+
+def _other_count(topics: Topics, found: int) -> Fault:
+    return Fault(
+        "partition-count-differs",
+        f"{topics.events} was made with {found} partitions and the settings say {topics.partitions}: set VARVE_LOG__PARTITIONS={found}. "
+        "A log's partition count never changes; a bigger log is a new one (VARVE_LOG__PREFIX), filled by replay",
+    )
+
+
+async def _stop(producer: AIOKafkaProducer, asker: AIOKafkaConsumer) -> None:
+    await asker.stop()
+    await producer.stop()
+
+
+def new_consumer(brokers: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=brokers,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=RECORD_BYTES_MAX + (1 << 20),
+        fetch_max_bytes=FETCH_BYTES_MAX,
+        request_timeout_ms=int(2000 * REQUEST_SECONDS_MAX),
+        isolation_level="read_committed",
+    )
+
+
+def new_producer(brokers: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=brokers,
+        enable_idempotence=True,
+        acks="all",
+        max_request_size=RECORD_BYTES_MAX,
+        max_batch_size=BATCH_BYTES_MAX,
+        request_timeout_ms=int(1000 * REQUEST_SECONDS_MAX),
+    )
+
+
+def unavailable(brokers: str, what: str, reason: BaseException) -> Unavailable:
+    said = str(reason) or type(reason).__name__
+    return Unavailable("broker-unreachable", f"the broker at {brokers} {what} ({said}): see that it runs and that VARVE_LOG__BROKERS names it")
+
+
+def _record(one: Any) -> LogRecord:
+    headers = tuple((str(name), bytes(value or b"")) for name, value in one.headers or ())
+    return LogRecord(one.topic, one.partition, one.offset, one.timestamp * _MS, one.key, one.value or b"", headers)
