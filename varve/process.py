@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,16 +65,14 @@ def end_left_over(process: Remembered, patience_seconds: float = 10.0) -> None:
     """End a part that an earlier supervisor left running: asked first, then killed."""
     if not running(process):
         return
-    found = psutil.Process(process.pid)
-    for ask in (found.terminate, found.kill):
-        try:
-            ask()
-            found.wait(patience_seconds)
-            return
-        except psutil.NoSuchProcess:
-            return
-        except psutil.TimeoutExpired:
-            continue
+    for wish in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, wish)
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline:
+            if not running(process):  # a zombie counts as gone: whoever is its parent buries it
+                return
+            time.sleep(0.05)
 
 
 def end(child: subprocess.Popen[bytes], patience_seconds: float) -> int:
