@@ -1,4 +1,4 @@
-"""What the fold remembers of one partition: a fixed-size row a series in shards of 256, the applied position, the highest
+"""What the fold remembers of one partition: a fixed-size row a series, in shards; the applied position, the highest
 intake positions and the event ids seen. The fold reads it and proposes a Change; the shell takes the change and flushes.
 
 Each record written starts with its position (8 bytes), so that recovery can keep the highest (I3). All of it can be
@@ -19,7 +19,8 @@ from varve.errors import Fault
 from varve.instants import ABSENT
 
 FORMAT = 1
-SHARD = 256
+SHARDS = 128  # a series' shard is told by its id, so every owner, also one after a crash in mid-flush, finds the same
+_ROWS_FIRST = 256
 FLAG_DEFINED, FLAG_TAIL_KNOWN, FLAG_IN_ORDER = 1, 2, 4
 
 # tail: the newest valid_time's cell; bucket: the aggregate of the open rollup bucket without the tail.
@@ -87,8 +88,9 @@ class PartitionState:
         self.newest = ABSENT  # newest recorded_time: the log's own clock
         self.intake: dict[int, int] = {}
         self.event_ids = EventIds()
-        self._rows = np.zeros(SHARD, SERIES)
+        self._rows = np.zeros(_ROWS_FIRST, SERIES)
         self._index: dict[bytes, int] = {}
+        self._members: list[list[int]] = [[] for _ in range(SHARDS)]
         self._touched: set[int] = set()
         self._shard_position: dict[int, int] = {}
         self._flushed = -1
@@ -109,19 +111,20 @@ class PartitionState:
         """Copies of the rows."""
         return self._rows[slots]
 
-    def ahead(self, slots: NDArray[np.int64], offset: int) -> NDArray[np.bool_]:
-        """Whether each row's shard already holds this offset: it was written before a crash, the partition's record was not."""
-        if not any(position >= offset for position in self._shard_position.values()):
-            return np.zeros(len(slots), bool)
-        return np.array([slot >= 0 and self._shard_position.get(slot // SHARD, -1) >= offset for slot in slots.tolist()], bool)
+    def ahead(self, targets: Sequence[Target], offset: int) -> NDArray[np.bool_]:
+        """Whether each target's shard already holds this offset: it was written before a crash, the partition's record was not."""
+        if not self._shard_position:
+            return np.zeros(len(targets), bool)
+        return np.array([self._shard_position.get(shard_of(target.series_id), -1) >= offset for target in targets], bool)
 
     def take(self, change: Change) -> None:
         assert change.offset == self.applied + 1, "a change follows the state that it was made from"
         slots = self.lookup(change.targets)
         for at in np.flatnonzero(slots < 0).tolist():
-            slots[at] = self._new_slot(change.targets[at])
+            target = change.targets[at]
+            slots[at] = self._new_slot(target.tenant.bytes + target.series_id.bytes, shard_of(target.series_id))
         self._rows[slots] = change.rows
-        self._touched.update(np.unique(slots // SHARD).tolist())
+        self._touched.update({shard_of(target.series_id) for target in change.targets})
         self.event_ids.add(change.seen)
         self.newest = max(self.newest, change.newest)
         if change.intake is not None:
@@ -133,7 +136,7 @@ class PartitionState:
     def flush(self) -> list[tuple[bytes, bytes]]:
         """(key, value) of what changed since the last flush, the partition's own record last: write it after the others."""
         header = _HEADER.pack(self.applied, FORMAT)
-        records = [(b"%d/shard/%d" % (self.partition, shard), header + self._shard(shard)) for shard in sorted(self._touched)]
+        records = [(b"%d/shard/%d" % (self.partition, shard), header + self._rows[self._members[shard]].tobytes()) for shard in sorted(self._touched)]
         records += [(b"%d/ids/%d" % (self.partition, ring), header + block) for ring, block in self.event_ids.flush()]
         intake = struct.pack(f">{2 * len(self.intake)}q", *(number for pair in sorted(self.intake.items()) for number in pair))
         own = header + _PARTITION.pack(self.newest, self.event_ids.count, len(self.intake)) + intake
@@ -171,28 +174,20 @@ class PartitionState:
         self.event_ids = EventIds.recover(count, blocks)
 
     def _load_shard(self, number: int, position: int, body: bytes) -> None:
-        rows = np.frombuffer(body, SERIES)
-        start = number * SHARD
-        self._grow(start + SHARD)
-        self._rows[start : start + len(rows)] = rows
         self._shard_position[number] = position
-        for at, row in enumerate(rows):
-            self._index[bytes(row["tenant"]) + bytes(row["series"])] = start + at
+        for row in np.frombuffer(body, SERIES):
+            self._rows[self._new_slot(bytes(row["tenant"]) + bytes(row["series"]), number)] = row
 
-    def _shard(self, number: int) -> bytes:
-        start = number * SHARD
-        return self._rows[start : min(start + SHARD, len(self._index))].tobytes()
-
-    def _new_slot(self, target: Target) -> int:
-        slot = len(self._index)
-        self._grow(slot + 1)
-        self._index[target.tenant.bytes + target.series_id.bytes] = slot
+    def _new_slot(self, ident: bytes, shard: int) -> int:
+        slot = self._index[ident] = len(self._index)
+        self._members[shard].append(slot)
+        if slot == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), SERIES)])
         return slot
 
-    def _grow(self, rows: int) -> None:
-        if rows > len(self._rows):
-            more = np.zeros(max(rows, 2 * len(self._rows)) - len(self._rows), SERIES)
-            self._rows = np.concatenate([self._rows, more])
+
+def shard_of(series: uuid.UUID) -> int:
+    return series.bytes[15] % SHARDS
 
 
 def position_of(value: bytes) -> int:

@@ -56,11 +56,9 @@ class Points:
         """The chosen rows (indexes, or a mask), with targets left as they are."""
         chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         words = pa.array(chosen)
-        return replace(
-            self,
-            **{name: getattr(self, name)[chosen] for name in _NUMBERS},
-            **{name: None if getattr(self, name) is None else getattr(self, name).take(words) for name in _WORDS},
-        )
+        numbers: dict[str, Any] = {name: getattr(self, name)[chosen] for name in _NUMBERS}
+        taken: dict[str, Any] = {name: None if getattr(self, name) is None else getattr(self, name).take(words) for name in _WORDS}
+        return replace(self, **numbers, **taken)
 
     def compact(self) -> "Points":
         """Only the targets that rows are about, renumbered in their order of first use."""

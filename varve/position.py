@@ -1,6 +1,7 @@
 """Where an event stands in the log, and the tokens and watermarks made of positions (I2, I9).
 
-version = offset << 20 | row orders layers within one series; a watermark is the next offset that the store lacks.
+version = offset << 20 | row orders layers within one series, rows counting from 1, so that 0 is the version of a series
+never written; a watermark is the next offset that the store lacks.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from varve.errors import Incorrect
 
 ROW_BITS = 20
-ROWS_PER_RECORD_MAX = 1 << ROW_BITS
+ROWS_PER_RECORD_MAX = (1 << ROW_BITS) - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -19,8 +20,9 @@ class Position:
     offset: int
 
 
-def version_of(offset: int, row: int = 0) -> int:
-    return offset << ROW_BITS | row
+def version_of(offset: int, index: int = 0) -> int:
+    """The version of the row (or event) with this index, from 0, in its record."""
+    return offset << ROW_BITS | (index + 1)
 
 
 def offset_of(version: int) -> int:

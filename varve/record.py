@@ -10,7 +10,19 @@ import numpy as np
 
 from varve.columns import Points, Target, concat_points, no_points
 from varve.errors import ROWS_LISTED_MAX, BadRow
-from varve.events import KNOWN_AHEAD_NS_MAX, WORKING, EntityDeleted, EntityPut, Event, RunOpened, RunSealed
+from varve.events import (
+    KNOWN_AHEAD_NS_MAX,
+    WORKING,
+    EntityDeleted,
+    EntityPut,
+    Event,
+    PointsIncremented,
+    PointsUpdated,
+    PointsWritten,
+    RunOpened,
+    RunSealed,
+    SeriesRewritten,
+)
 from varve.series import entity_id, partitions_of, series_id
 
 
@@ -48,12 +60,10 @@ def home_of(event: Event) -> uuid.UUID | None:
             return event.run_id
         case EntityPut() | EntityDeleted():
             return entity_id(event.tenant, event.kind, event.id)
-        case _ if hasattr(event, "series_id"):
-            if event.series_id is not None:
-                return uuid.UUID(str(event.series_id))
-            return series_id(event.tenant, event.series) if event.series else None
-        case _:
+        case PointsWritten() | PointsIncremented() | PointsUpdated() | SeriesRewritten():
             return None
+        case _:
+            return event.series_id or (series_id(event.tenant, event.series) if event.series else None)
 
 
 def refusals(record: Record, timestamp: int) -> list[Refusal]:
@@ -127,7 +137,8 @@ def _conditions_spread(record: Record) -> list[Refusal]:
     found = []
     for number, event in enumerate(record.events):
         if getattr(event, "if_series_version", None) is not None:
-            named = np.unique(record.points.target[record.points.event == number])
+            of_rows = np.unique(record.points.target[record.points.event == number]).tolist()
+            named = {record.points.targets[at].series_id for at in of_rows}
             if len(named) != 1:
                 found.append(Refusal(number, "condition-spread", f"if_series_version holds for one series; this event has {len(named)}"))
     return found
