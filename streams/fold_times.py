@@ -24,7 +24,8 @@ class Times:
 def assign_times(
     event: NDArray[np.int32], series: NDArray[np.int32], stamps: Int64s, given: Int64s, recorded_before: Int64s, known_before: Int64s
 ) -> Times:
-    """event, series: int32[n], each row's; stamps: int64[events]; given: int64[n], the client's known_time or ABSENT; *_before: int64[series].
+    """event, series: int32[n], each row's; stamps: int64[events]; given: int64[n], the client's known_time or ABSENT.
+    recorded_before, known_before: int64[series], what the state holds.
 
     For the events e of one series in order: recorded(e) = max(stamp(e), recorded before); known(e) = what the client gave, else
     max(recorded(e), every known_time of the series so far).

@@ -136,7 +136,10 @@ class PartitionState:
     def flush(self) -> list[tuple[bytes, bytes]]:
         """(key, value) of what changed since the last flush, the partition's own record last: write it after the others."""
         header = _HEADER.pack(self.applied, FORMAT)
-        records = [(b"%d/shard/%d" % (self.partition, shard), header + self._rows[self._members[shard]].tobytes()) for shard in sorted(self._touched)]
+        records = [
+            (b"%d/shard/%d" % (self.partition, shard), header + self._rows[self._members[shard]].tobytes())
+            for shard in sorted(self._touched)
+        ]
         records += [(b"%d/ids/%d" % (self.partition, ring), header + block) for ring, block in self.event_ids.flush()]
         intake = struct.pack(f">{2 * len(self.intake)}q", *(number for pair in sorted(self.intake.items()) for number in pair))
         own = header + _PARTITION.pack(self.newest, self.event_ids.count, len(self.intake)) + intake
@@ -202,5 +205,7 @@ def partition_of_key(key: bytes) -> int:
 def _body(value: bytes) -> bytes:
     found = _HEADER.unpack_from(value)[1]
     if found != FORMAT:
-        raise Fault("state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve replay --state`")
+        raise Fault(
+            "state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve replay --state`"
+        )
     return value[_HEADER.size :]

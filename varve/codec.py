@@ -62,7 +62,10 @@ def encode_json(record: Record) -> bytes:
     for number, event in enumerate(record.events):
         body = orjson.loads(_envelope(event))
         rows = record.points.take(record.points.event == number)
-        bodies.append(body | (column_arrays(rows, event.type) if len(rows) else {}))
+        columns = column_arrays(rows, event.type) if len(rows) else {}
+        if "known_time" in columns and "known_time" in body:  # one name in JSON: the column says it for every row
+            columns["known_time"] = [body["known_time"] if known is None else known for known in columns["known_time"]]
+        bodies.append(body | columns)
     return orjson.dumps(bodies)
 
 
@@ -111,7 +114,7 @@ def _event(body: object, number: int) -> tuple[Event, dict[str, Any]]:
         raise Incorrect("event-malformed", f"event {number} is not an object")
     body = _lifted(body, number)
     columns = {}
-    if body.get("type") in ROW_TYPES:
+    if isinstance(body.get("type"), str) and body["type"] in ROW_TYPES:
         scalar_known = not isinstance(body.get("known_time"), list)
         columns = {name: body[name] for name in COLUMNS if name in body and not (name == "known_time" and scalar_known)}
         body = {name: given for name, given in body.items() if name not in columns}
@@ -122,10 +125,10 @@ def _event(body: object, number: int) -> tuple[Event, dict[str, Any]]:
 
 def _lifted(body: dict[str, Any], number: int) -> dict[str, Any]:
     version = body.get("version", VERSION)
-    while isinstance(version, int) and version in UPCASTERS and version < VERSION:
+    while isinstance(version, int) and version < VERSION and version in UPCASTERS:
         body, version = UPCASTERS[version](body), version + 1
     if version != VERSION:
-        raise Incorrect("version-unknown", f"event {number}: version {version!r} of the contract is not known here; this is version {VERSION}")
+        raise Incorrect("version-unknown", f"event {number}: version {version!r} is not known; this is version {VERSION} of the contract")
     return body
 
 

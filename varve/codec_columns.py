@@ -187,7 +187,11 @@ def _refuse_not_finite(numbers: NDArray[np.float64], where: str) -> None:
     bad = np.flatnonzero(~np.isfinite(numbers))
     if len(bad):
         rows = tuple(BadRow(int(row), "value", f"is {numbers[row]}") for row in bad[:ROWS_LISTED_MAX])
-        raise Incorrect("value-not-finite", f"{where}: {len(bad)} value(s) are NaN or infinite, first in row {bad[0]}: send null where a value is missing", rows)
+        raise Incorrect(
+            "value-not-finite",
+            f"{where}: {len(bad)} value(s) are NaN or infinite, first in row {bad[0]}: send null where a value is missing",
+            rows,
+        )
 
 
 def _words(columns: Mapping[str, Any], name: str, n: int, where: str) -> pa.Array | None:
@@ -211,13 +215,17 @@ def _mask(columns: Mapping[str, Any], n: int, event: NDArray[np.int32], events: 
     if "mask" in columns:
         mask: NDArray[np.uint8] = _array(columns["mask"], n, pa.uint8(), "mask", where).fill_null(0).to_numpy(zero_copy_only=False)
         if np.any((mask == 0) | (mask > MASK_ALL)) or np.any((mask != MASK_ALL) & ~updates[event]):
-            raise Incorrect("mask", f"{where}: mask is 1 to {MASK_ALL} in points_updated (1 value, 2 annotation, 4 tags, 8 end), and absent elsewhere")
+            raise Incorrect(
+                "mask", f"{where}: mask is 1 to {MASK_ALL} in points_updated (1 value, 2 annotation, 4 tags, 8 end), and absent elsewhere"
+            )
         return mask
     if not updates.any():
         return None
     present = sum({_MASK_OF[name] for name in columns if name in _MASK_OF})
     if not present:
-        raise Incorrect("update-empty", f"{where}: a points_updated event needs at least one of value, text, annotation, tags, valid_time_end")
+        raise Incorrect(
+            "update-empty", f"{where}: a points_updated event needs at least one of value, text, annotation, tags, valid_time_end"
+        )
     return np.where(updates[event], np.uint8(present), np.uint8(MASK_ALL)).astype(np.uint8)
 
 
@@ -233,7 +241,7 @@ def _targets(
         row = int(np.flatnonzero((id_of < 0) & (key_of < 0))[0])
         raise Incorrect("series-missing", f"{where}: row {row} names no series", (BadRow(row, "series", "is missing"),))
     tenants = list(dict.fromkeys(one.tenant for one in events))
-    if len(tenants) == 1 and (not len(keys) or np.array_equal(id_of, key_of) and len(keys) == len(ids)):
+    if len(tenants) == 1 and (not len(keys) or (np.array_equal(id_of, key_of) and len(keys) == len(ids))):
         paired = keys or [""] * len(ids)
         return id_of, tuple(_target(tenants[0], ident, key, where) for ident, key in zip(ids, paired, strict=True))
     if len(tenants) == 1 and not len(ids):
@@ -270,10 +278,16 @@ def _dictionary(columns: Mapping[str, Any], name: str, n: int, where: str) -> tu
     if isinstance(given, str):
         return [given], np.zeros(n, np.int32)
     array = _array(given, n, None, name, where)
-    if not isinstance(array, pa.DictionaryArray):
-        array = array.dictionary_encode()
-    kind = array.dictionary.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or (name == "series_id" and kind == pa.binary(16)) or pa.types.is_null(kind)):
-        raise Incorrect("column-malformed", f"{where}: column {name} holds {kind}: send text{' or 16 bytes' if name == 'series_id' else ''}")
+    kind = array.type.value_type if isinstance(array, pa.DictionaryArray) else array.type
+    if not (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or (name == "series_id" and kind == pa.binary(16))
+        or pa.types.is_null(kind)
+    ):
+        raise Incorrect(
+            "column-malformed", f"{where}: column {name} holds {kind}: send text{' or 16 bytes' if name == 'series_id' else ''}"
+        )
+    array = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
     indices = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return array.dictionary.to_pylist(), indices

@@ -120,9 +120,13 @@ def concat_points(parts: Sequence[Points], event_bases: Sequence[int]) -> Points
     for part in parts:
         renumber = np.array([index.setdefault(target, len(index)) for target in part.targets], np.int32)
         targets.append(renumber[part.target] if len(part) else part.target)
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS if name not in ("event", "target")}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS if name not in ("event", "target")
+    }
     events = [part.event + np.int32(base) for part, base in zip(parts, event_bases, strict=True)]
-    words: dict[str, Any] = {name: _concat_words([getattr(part, name) for part in parts], [len(part) for part in parts], name) for name in _WORDS}
+    words: dict[str, Any] = {
+        name: _concat_words([getattr(part, name) for part in parts], [len(part) for part in parts], name) for name in _WORDS
+    }
     return Points(event=np.concatenate(events), target=np.concatenate(targets), targets=tuple(index), **columns, **words)
 
 

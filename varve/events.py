@@ -38,10 +38,10 @@ class Envelope(BaseModel):
 
 
 class _PointsEnvelope(Envelope):
-    known_time: Instant | None = Field(None, description="when the values were known or issued; a column of that name overrules it row by row")
+    known_time: Instant | None = Field(None, description="when the values were known or issued; a column of that name overrules it")
     run_id: uuid.UUID | None = Field(None, description="the run that these points belong to")
-    value_type: ValueType | None = Field(None, description="what the values are; told from the columns where absent")
-    if_series_version: int | None = Field(None, ge=0, description="apply only if the series' applied version is this (one series alone)")
+    value_type: ValueType | None = Field(None, description="what the values are; the columns tell where absent")
+    if_series_version: int | None = Field(None, ge=0, description="apply only at this version of the series")
 
 
 class PointsWritten(_PointsEnvelope):

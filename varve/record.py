@@ -75,14 +75,16 @@ def refusals(record: Record, timestamp: int) -> list[Refusal]:
         elif hasattr(event, "series_id") and home_of(event) is None:
             found.append(Refusal(number, "series-missing", f"{event.type} names no series: give series (its key) or series_id"))
         elif (known := getattr(event, "known_time", None)) is not None and known > _latest_known(event, timestamp):
-            found.append(Refusal(number, "known-time-ahead", "known_time lies more than 60 s in the future: send when the values were known"))
+            reason = "known_time lies more than 60 s in the future: send when the values were known"
+            found.append(Refusal(number, "known-time-ahead", reason))
     return found + _rows_ahead(record, timestamp) + _conditions_spread(record)
 
 
 def split(record: Record, partitions: int) -> dict[int, Record]:
     """The record's part for each partition that it touches; events keep their order, each part holds those that matter to it."""
     points = record.points
-    row_partition = partitions_of([target.series_id for target in points.targets], partitions)[points.target] if len(points) else np.empty(0, np.int64)
+    of_target = partitions_of([target.series_id for target in points.targets], partitions)
+    row_partition = of_target[points.target] if len(points) else of_target
     homes = [home_of(event) for event in record.events]
     found = partitions_of([home for home in homes if home is not None], partitions).tolist()
     home_partition = [found.pop(0) if home is not None else None for home in homes]
@@ -110,8 +112,9 @@ def stamped(record: Record, timestamp: int) -> Record:
 
 def targets_of(record: Record) -> tuple[Target, ...]:
     """Every series that the record names, by rows or by events."""
-    named = [Target(e.tenant, home, getattr(e, "series", None) or "") for e in record.events if hasattr(e, "series_id") and (home := home_of(e))]
-    return (*record.points.targets, *named)
+    named = [event for event in record.events if hasattr(event, "series_id")]
+    targets = [Target(event.tenant, home, getattr(event, "series", None) or "") for event in named if (home := home_of(event))]
+    return (*record.points.targets, *targets)
 
 
 def _latest_known(event: Event, timestamp: int) -> int:

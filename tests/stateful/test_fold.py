@@ -30,7 +30,11 @@ events = st.fixed_dictionaries(
         "hash": st.sampled_from(["11", "22"]),
         "if_version": st.one_of(st.none(), st.none(), st.just(0)),
         "rows": st.lists(
-            st.tuples(st.integers(0, 3), st.integers(0, 5).map(lambda n: n * SECOND), st.one_of(st.just(ABSENT), st.integers(0, 40).map(lambda n: n * SECOND))),
+            st.tuples(
+                st.integers(0, 3),
+                st.integers(0, 5).map(lambda n: n * SECOND),
+                st.one_of(st.just(ABSENT), st.integers(0, 40).map(lambda n: n * SECOND)),
+            ),
             min_size=1,
             max_size=5,
         ),
@@ -117,7 +121,9 @@ def fold_all(log: list[Record], state: PartitionState, start: int = 0) -> dict[s
 
 def layer_rows(found: list[dict[str, Any]]) -> list[tuple[int, int, int, int, int]]:
     names = {one.bytes: n for n, one in enumerate(SERIES)}
-    return sorted((names[row["series_id"]], *(row[k].value for k in ("valid_time", "known_time", "recorded_time")), row["version"]) for row in found)
+    return sorted(
+        (names[row["series_id"]], *(row[k].value for k in ("valid_time", "known_time", "recorded_time")), row["version"]) for row in found
+    )
 
 
 @settings(max_examples=300, deadline=None)
@@ -129,7 +135,9 @@ def test_the_fold_gives_what_folding_row_by_row_gives(log: list[list[dict[str, A
         oracle.apply(record, offset)
     found = fold_all(records, state)
     assert layer_rows(found["layers"]) == sorted(oracle.layers)
-    assert [((row["version"] & 0xFFFFF) - 1, row["status"]) for row in found["outcomes"]] == [(number, status) for _, number, status in oracle.outcomes]
+    assert [((row["version"] & 0xFFFFF) - 1, row["status"]) for row in found["outcomes"]] == [
+        (number, status) for _, number, status in oracle.outcomes
+    ]
     assert len(found["series"]) == len(oracle.series)
 
 
