@@ -44,7 +44,7 @@ class KafkaLog:
             found = await stored
         except MessageSizeTooLargeError:
             raise TooLarge("record-too-large", f"a record of {len(value)} bytes for {topic} is over {RECORD_BYTES_MAX}: send less at once") from None
-        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+        except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self.brokers, f"did not store a record on {topic}", reason) from reason
         return Appended(found.partition, found.offset, found.timestamp * _MS)
 
@@ -88,7 +88,7 @@ class KafkaLog:
     async def _ask(self, answer: Awaitable[Any], what: str) -> Any:
         try:
             return await asyncio.wait_for(answer, 2 * REQUEST_SECONDS_MAX)
-        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+        except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self.brokers, what, reason) from reason
 
 
@@ -105,7 +105,7 @@ class KafkaReader:
             found = await consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         except OffsetOutOfRangeError as reason:
             raise Fault("offset-gone", f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or rebuild") from reason
-        except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+        except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self._brokers, f"did not answer a read of {self._topic}", reason) from reason
         return [_record(one) for _, records in sorted(found.items()) for one in records]
 
@@ -132,7 +132,7 @@ async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
         log = KafkaLog(brokers, topics, "", producer, asker)
         await _refuse_other_count(log, topics)
         log.log_id = await _agree(log, topics)
-    except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+    except (TimeoutError, KafkaError, OSError) as reason:
         await _stop(producer, asker)
         raise unavailable(brokers, "does not answer", reason) from reason
     except BaseException:
@@ -154,7 +154,7 @@ async def make_topics(brokers: str, wanted: list[Topic], replication: int) -> No
                 if code not in (0, TopicAlreadyExistsError.errno):
                     words = next((word for word in said if word), for_code(code).__name__)
                     raise Fault("topic-refused", f"the broker at {brokers} refused to make topic {name}: {words}")
-    except (KafkaError, OSError, asyncio.TimeoutError) as reason:
+    except (TimeoutError, KafkaError, OSError) as reason:
         raise unavailable(brokers, "does not answer", reason) from reason
     finally:
         await admin.close()

@@ -1,0 +1,310 @@
+"""The worker process: a Faust app with two agents, the fold's and the route's, each over its own table of state (I3, I5, I12).
+
+Before: `varve worker`, or the supervisor. After: points, receipts and state on the log. It reads from where its own state
+ends, keeps the newest state on recovery, leaves without writing when it has stalled, and drains on SIGTERM.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams.agents import EXIT_FAULT, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, Lane, Lanes, add_agent, guarded, leave
+from streams.dead_letters import write_letter
+from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, make_topics, open_log
+from streams.points import PointsRecord
+from streams.progress import BEAT_SECONDS, Beat, WorkerState, write_beat
+from streams.route_agent import route_lane
+from streams.shell import FoldShell
+from streams.state import PartitionState, position_of
+from streams.topics import RECORD_BYTES_MAX, Topic, Topics
+from varve.clock import Clock, SystemClock
+from varve.errors import Unavailable
+from varve.settings import Settings
+
+DAY_MS = 24 * 3600 * 1000
+TICK_SECONDS = 0.2
+DRAIN_SECONDS_MAX = 10.0
+FLUSH_SHARE = 4.0  # a flush that took t seconds is followed by at least 4 t of other work
+_say = logging.getLogger("varve.worker")
+
+
+def run_worker(settings: Settings) -> None:
+    """Blocks until SIGTERM or SIGINT, then drains and returns; every other end is an exit code of streams/agents.py."""
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    topics = topics_of(settings)
+    log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    await make_topics(settings.log.brokers, changelogs(topics), settings.log.replication)
+    worker = Worker(settings, topics, log, SystemClock())
+    await worker.run()
+
+
+def topics_of(settings: Settings) -> Topics:
+    return Topics(settings.log.prefix, settings.log.partitions)
+
+
+def group_of(topics: Topics) -> str:
+    return f"{topics.prefix}-fold-{topics.generation}"
+
+
+def changelogs(topics: Topics) -> list[Topic]:
+    """Faust would make them without these settings: a lag, so that compaction cannot leave an old owner's late record alone."""
+    config = {
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": str(DAY_MS),
+        "max.message.bytes": str(RECORD_BYTES_MAX),
+    }
+    return [Topic(f"{group_of(topics)}-{name}-changelog", topics.partitions, config) for name in ("state", "routes")]
+
+
+class HighestPositionWins(faust.Table):  # type: ignore[misc]
+    """On recovery a record with a lower position never replaces a higher one, whatever the changelog's order."""
+
+    def apply_changelog_batch(self, batch: Any) -> None:
+        newest: dict[bytes, tuple[int, Any]] = {}
+        for event in batch:
+            key, position = event.message.key, position_of(event.message.value)
+            held = self.data.get(key)
+            if held is not None and position_of(held) > position:
+                continue
+            if key not in newest or position >= newest[key][0]:
+                newest[key] = (position, event)
+        super().apply_changelog_batch([event for _, event in newest.values()])
+
+
+class Worker:
+    """States: recovering (partitions are being moved, no lanes) and ready."""
+
+    def __init__(self, settings: Settings, topics: Topics, log: KafkaLog, clock: Clock) -> None:
+        self._settings, self._topics, self._log, self._clock = settings, topics, log, clock
+        self._lanes = Lanes()
+        self._doing: WorkerState = "recovering"
+        self._changed = asyncio.Event()
+        self._draining = False
+        self._ticked = clock.monotonic()
+        self._app = build_app(settings, topics)
+        self._state, self._routes = self._table("state"), self._table("routes")
+        for topic in (topics.events, topics.intake):
+            add_agent(self._app, topic, topics.partitions, self._lanes, lambda: self._draining)
+
+    async def run(self) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self._connect()
+        self._app.conf.datadir.mkdir(parents=True, exist_ok=True)
+        self._app.finalize()
+        await self._app.start()
+        tasks = [asyncio.create_task(one) for one in (self._tick(), self._flush_often(), self._beat(), self._watch())]
+        await stop.wait()
+        await self._drain()
+        for task in tasks:
+            task.cancel()
+        leave_quietly()
+
+    def _table(self, name: str) -> Any:
+        table = HighestPositionWins(self._app, name=name, partitions=self._topics.partitions, key_type=bytes, value_type=bytes)
+        return self._app.tables.add(table)
+
+    def _connect(self) -> None:
+        """Hook into Faust: lanes live from the end of recovery to the next revocation; reading starts at the state's own position."""
+        app, consumer = self._app, self._app.consumer
+        from_group = consumer.seek_to_committed
+        create = consumer._thread._create_worker_consumer
+
+        async def seek_to_state() -> Mapping[TP, int]:
+            positions = dict(await from_group())  # the group's offset is only a hint
+            for lane in self._lanes.all():
+                tp = TP(lane.topic, lane.partition)
+                positions[tp] = lane.first
+                await consumer._seek(tp, lane.first)
+            self._say("ready")
+            return positions
+
+        def read_committed(transport: Any) -> Any:
+            made = create(transport)
+            made._isolation_level = "read_committed"  # aborted transactions of foreign producers do not count
+            return made
+
+        async def recovered(_app: Any, **_: Any) -> None:
+            await guarded(self._make_lanes())
+
+        async def revoked(_app: Any, _partitions: Any, **_: Any) -> None:
+            self._say("recovering")
+            await self._hand_over()
+
+        consumer.seek_to_committed = seek_to_state
+        consumer._thread._create_worker_consumer = read_committed
+        self._kept = (recovered, revoked)  # Faust holds its receivers weakly
+        app.on_rebalance_complete.connect(recovered)
+        app.on_partitions_revoked.connect(revoked)
+
+    async def _make_lanes(self) -> None:
+        self._lanes.drop()
+        assigned = self._app.consumer.assignment()
+        events, intake = self._topics.events, self._topics.intake
+        ends = {topic: await self._log.ends(topic) for topic in (events, intake)}
+        starts = {topic: await self._log.starts(topic) for topic in (events, intake)}
+        for topic, partition in sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in (events, intake)):
+            if topic == events:
+                lane = self._fold_lane(partition)
+                self._check_kept(topic, partition, lane.first, starts[topic][partition])
+            else:
+                lane = route_lane(
+                    self._settings, self._topics, self._log, partition, dict(self._routes.data), self._remember(self._routes, partition)
+                )
+                lane.first = max(lane.first, starts[topic][partition])
+            self._check_tail(topic, partition, lane.first, ends[topic][partition])
+            self._lanes.put(lane)
+
+    def _fold_lane(self, partition: int) -> Lane:
+        state = PartitionState.recover(partition, dict(self._state.data))
+
+        def emit(points: PointsRecord) -> Awaitable[object]:
+            self._leave_if_stalled()
+            stored = asyncio.ensure_future(self._log.append(self._topics.points, partition, points.value, headers=points.headers))
+            stored.add_done_callback(_leave_if_failed)
+            return stored
+
+        shell = FoldShell(state, emit, self._remember(self._state, partition), lambda letter: write_letter(self._log, self._topics, letter))
+        return Lane(self._log, self._topics.events, partition, shell, state.applied, self._settings.worker.flush_records)
+
+    def _remember(self, table: Any, partition: int) -> Callable[[bytes, bytes], Awaitable[object]]:
+        async def remember(key: bytes, value: bytes) -> None:
+            self._leave_if_stalled()
+            async with asyncio.timeout(2 * REQUEST_SECONDS_MAX):
+                await table.send_changelog(partition, key, value, key_serializer="raw", value_serializer="raw")
+
+        return remember
+
+    def _check_tail(self, topic: str, partition: int, first: int, end: int) -> None:
+        if first > end:
+            words = (
+                f"the log lost its tail: {topic} partition {partition} ends at {end}, but this worker has folded up to {first - 1}. Bring the "
+                "broker's disk back, or accept the loss: stop everything and run `varve replay --state`, which rebuilds from what the log holds"
+            )
+            leave(EXIT_LOG_LOST, words)
+
+    def _check_kept(self, topic: str, partition: int, first: int, start: int) -> None:
+        if start > first:
+            words = (
+                f"the log lost its head: {topic} partition {partition} starts at {start}, but this worker needs record {first}. Its retention "
+                "must be unlimited (`varve topics`); restore the missing records from a copy"
+            )
+            leave(EXIT_LOG_LOST, words)
+
+    async def _hand_over(self) -> None:
+        """Partitions are about to move: write what we have, so that the next owner starts there. Best effort."""
+        try:
+            async with asyncio.timeout(self._settings.worker.stall_seconds / 2):
+                await self._lanes.flush()
+        except (Unavailable, TimeoutError):
+            _say.warning("state was not written before the partitions moved; the next owner folds the last records again")
+        self._lanes.drop()
+
+    async def _drain(self) -> None:
+        """SIGTERM: take nothing more, emit, remember, ack, leave."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS_MAX):
+                await self._lanes.flush()
+                await self._app.consumer.commit()
+                await write_beat(self._log, self._topics, Beat(self._settings.worker.name, "stopped", (), self._clock.now()))
+        except (Unavailable, TimeoutError) as error:
+            leave(EXIT_OUTAGE, f"stopped before everything was written ({error}); nothing is lost, the last records will be folded again")
+
+    def _leave_if_stalled(self) -> None:
+        if self._clock.monotonic() - self._ticked > self._settings.worker.stall_seconds:
+            leave(EXIT_STALLED, "this worker slept through its session: another may own its partitions, so nothing is written")
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._leave_if_stalled()
+            self._ticked = self._clock.monotonic()
+
+    async def _flush_often(self) -> None:
+        """Idle or busy."""
+        pause = self._settings.worker.flush_seconds
+        while True:
+            await asyncio.sleep(pause)
+            began = self._clock.monotonic()
+            await guarded(self._lanes.flush())
+            pause = max(self._settings.worker.flush_seconds, FLUSH_SHARE * (self._clock.monotonic() - began))
+
+    async def _beat(self) -> None:
+        while True:
+            beat = Beat(self._settings.worker.name, self._doing, self._lanes.partitions(self._topics.events), self._clock.now())
+            try:
+                await write_beat(self._log, self._topics, beat)
+            except Unavailable as error:
+                _say.warning("no heartbeat: %s", error.message)
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    async def _watch(self) -> None:
+        await self._app.wait_until_stopped()
+        leave(EXIT_FAULT, f"Faust stopped: {self._app.crash_reason!r}")
+
+    def _say(self, doing: WorkerState) -> None:
+        if doing != self._doing:
+            _say.info("%s", doing)
+        self._doing = doing
+        self._changed.set()
+
+
+def build_app(settings: Settings, topics: Topics) -> faust.App:
+    worker = settings.worker
+    return faust.App(
+        group_of(topics),
+        broker=";".join(f"kafka://{address.strip()}" for address in settings.log.brokers.split(",")),
+        store="memory://",
+        datadir=settings.data / "faust" / worker.name,
+        autodiscover=False,
+        web_enabled=False,
+        topic_partitions=topics.partitions,
+        topic_replication_factor=settings.log.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        consumer_group_instance_id=worker.name,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=RECORD_BYTES_MAX + (1 << 20),
+        broker_session_timeout=worker.session_seconds,
+        broker_heartbeat_interval=worker.session_seconds / 8,
+        broker_commit_interval=1.0,
+        producer_request_timeout=min(REQUEST_SECONDS_MAX, worker.session_seconds / 2),
+        producer_max_request_size=RECORD_BYTES_MAX,
+        producer_max_batch_size=1 << 20,
+        producer_compression_type="lz4",
+        producer_linger=0.0,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=64,
+        worker_redirect_stdouts=False,
+    )
+
+
+def _leave_if_failed(stored: "asyncio.Future[Any]") -> None:
+    """At once: a later record of the same position must not be stored after one that was not."""
+    if not stored.cancelled() and (error := stored.exception()) is not None:
+        leave(EXIT_OUTAGE if isinstance(error, Unavailable) else EXIT_FAULT, str(error))
+
+
+def leave_quietly() -> None:
+    """Everything is written and committed; Faust's own shutdown would only wait."""
+    import os
+
+    _say.info("stopped")
+    logging.shutdown()
+    os._exit(0)
