@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from varve.clock import new_id
+from varve.clock import SystemClock, new_id
 from varve.errors import Conflict, Fault, Unavailable, VarveError
 from varve.java import class_path, find_java
 from varve.ports import choose_free, is_free, kafka_answers
@@ -25,6 +25,7 @@ from varve.process import Remembered, end, end_left_over, remember, rotate, spaw
 START_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 20.0
 PORT_SECONDS_MAX = 5.0
+CLOCK = SystemClock()
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,10 @@ class EmbeddedBroker:
             controller = choose_free()
             return Ports(clients, controller if controller != clients else choose_free())
         ports = Ports(**json.loads(note.read_text()))
-        deadline = time.monotonic() + PORT_SECONDS_MAX
+        deadline = CLOCK.monotonic() + PORT_SECONDS_MAX
         for port in (ports.clients, ports.controller):
             while not is_free(port):
-                if time.monotonic() > deadline:
+                if CLOCK.monotonic() > deadline:
                     raise Conflict("broker-port-taken", f"port {port}, on which the broker of {self._directory} was reached so far, is "
                                    f"taken by another program: stop that program, or delete {note} to choose another port (producers "
                                    "that know the old one must be told)")
@@ -144,11 +145,11 @@ class EmbeddedBroker:
             raise Fault("broker-format", f"the broker's directory {self._directory} could not be prepared: {said}")
 
     def _wait(self, address: str) -> None:
-        deadline = time.monotonic() + START_SECONDS_MAX
+        deadline = CLOCK.monotonic() + START_SECONDS_MAX
         while not kafka_answers(address):
             if not self.alive():
                 raise self._failed("stopped while starting")
-            if time.monotonic() > deadline:
+            if CLOCK.monotonic() > deadline:
                 raise self._failed(f"did not answer within {START_SECONDS_MAX:.0f} s")
             time.sleep(0.05)
 

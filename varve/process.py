@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 
+from varve.clock import SystemClock
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -65,11 +67,12 @@ def end_left_over(process: Remembered, patience_seconds: float = 10.0) -> None:
     """End a part that an earlier supervisor left running: asked first, then killed."""
     if not running(process):
         return
+    clock = SystemClock()
     for wish in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(process.pid, wish)
-        deadline = time.monotonic() + patience_seconds
-        while time.monotonic() < deadline:
+        deadline = clock.monotonic() + patience_seconds
+        while clock.monotonic() < deadline:
             if not running(process):  # a zombie counts as gone: whoever is its parent buries it
                 return
             time.sleep(0.05)

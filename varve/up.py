@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from varve.broker import EmbeddedBroker, broker_in
+from varve.clock import SystemClock
 from varve.errors import Conflict, Unavailable
 from varve.ports import choose_free, is_free, kafka_answers
 from varve.process import Remembered, end, end_left_over, remember, rotate, spawn, tail
@@ -30,6 +30,7 @@ REFUSED = 78  # sysexits' EX_CONFIG: starting again would fail again
 READY_SECONDS_MAX = 180.0
 BACK_OFF_SECONDS_MAX = 15.0
 STEADY_SECONDS = 30.0
+CLOCK = SystemClock()
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,13 @@ class _Supervisor:
 
     def _until_ready(self) -> bool:
         """Tend the parts until GET /readyz answers 200; False where a person stopped us before."""
-        deadline, answer = time.monotonic() + READY_SECONDS_MAX, "no answer"
+        deadline, answer = CLOCK.monotonic() + READY_SECONDS_MAX, "no answer"
         while not self._stop.wait(0.1):
             self._tend()
             status, answer = _asked(self._url(), "/readyz")
             if status == http.client.OK:
                 return True
-            if time.monotonic() > deadline:
+            if CLOCK.monotonic() > deadline:
                 raise Unavailable("not-ready", f"Varve was not ready after {READY_SECONDS_MAX:.0f} s: {answer}; its logs are in "
                                   f"{self._logs}")
         return False
@@ -153,7 +154,7 @@ class _Supervisor:
         return True
 
     def _tend_child(self, child: _Child) -> bool:
-        now = time.monotonic()
+        now = CLOCK.monotonic()
         if child.process is not None:
             code = child.process.poll()
             if code is None:

@@ -1,0 +1,71 @@
+"""Documents that a test keeps true: settings, routes, and nothing in any file that holds only on one machine."""
+
+import importlib.util
+import re
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from tests.tidy.house import ROOT, files
+from varve.settings import Settings
+
+SETTINGS_MAX = 40
+REGISTRIES = ("pypi" + ".org", "files.python" + "hosted.org", "repo1." + "maven.org", "repo." + "maven.apache.org", "registry." + "npmjs.org",
+              "--index" + "-url", "--extra-index" + "-url")
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(" + "|".join(("wo" + "rk/", "tmp/" + "try", "ro" + "ot/", "ho" + "me/[a-z]", "Us" + "ers/[a-z]")) + ")")
+BINARY = (".png", ".parquet", ".arrow", ".bin", ".ico", ".woff2", ".gz", ".zst")
+
+
+def settings_fields() -> dict[str, tuple[Any, str]]:
+    """VARVE_ name -> (default, help line)."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            for inner, row in type(default).model_fields.items():
+                found[f"VARVE_{name}__{inner}".upper()] = (row.default, row.description or "")
+        else:
+            found[f"VARVE_{name}".upper()] = (default, field.description or "")
+    return found
+
+
+def test_every_setting_stands_in_the_document_with_its_default_and_help_line() -> None:
+    text = (ROOT / "docs" / "SETTINGS.md").read_text()
+    missing = []
+    for name, (default, help_line) in settings_fields().items():
+        shown = "(empty)" if default == "" else str(default)
+        row = f"| `{name}` | `{shown}` | {help_line} |"
+        if row not in text:
+            missing.append(row)
+    assert missing == []
+
+
+def test_the_document_names_no_setting_that_does_not_exist() -> None:
+    text = (ROOT / "docs" / "SETTINGS.md").read_text()
+    known = {*settings_fields(), "VARVE_TEST_KAFKA", "VARVE_TEST_CLICKHOUSE"}
+    assert set(re.findall(r"VARVE_[A-Z_]+", text)) - known == set()
+
+
+def test_every_setting_has_a_help_line_and_there_are_not_too_many() -> None:
+    fields = settings_fields()
+    assert [name for name, (_, help_line) in fields.items() if not help_line] == []
+    assert len(fields) <= SETTINGS_MAX
+
+
+@pytest.mark.parametrize("path", [path for path in files() if not path.endswith(BINARY)])
+def test_no_file_holds_a_registry_address_or_a_path_of_one_machine(path: str) -> None:
+    text = (ROOT / path).read_text(errors="replace")
+    assert [registry for registry in REGISTRIES if registry in text and (path, registry) not in EXCUSED] == []
+    assert [found.group() for found in MACHINE_PATHS.finditer(text)] == []
+
+
+EXCUSED: set[tuple[str, str]] = set()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("api.app") is None, reason="there is no application yet")
+def test_every_route_stands_in_the_document() -> None:
+    from tests.tidy.routes import routes
+
+    text = (ROOT / "docs" / "API.md").read_text()
+    assert [route for route in routes() if route not in text] == []
