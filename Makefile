@@ -42,7 +42,7 @@ broker-lock: $(READY)  ## the same for the embedded broker's jars
 	$(BIN)/python -m varve.java
 
 docs: $(READY)  ## regenerate the schemas in docs/
-	$(BIN)/python -m varve.schema
+	$(BIN)/python -m streams.schema
 
 clean:  ## remove .venv and caches; data directories stay
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
