@@ -71,8 +71,9 @@ def store_dsn() -> Iterator[str]:
         return
     from testcontainers.clickhouse import ClickHouseContainer
 
-    with ClickHouseContainer("clickhouse/clickhouse-server:25.8.4.13", port=8123, username="varve", password="varve",
-                             dbname="varve") as box:
+    with ClickHouseContainer(
+        "clickhouse/clickhouse-server:25.8.4.13", port=8123, username="varve", password="varve", dbname="varve"
+    ) as box:
         yield f"clickhouse://varve:varve@{box.get_container_host_ip()}:{box.get_exposed_port(8123)}/varve"
 
 
@@ -123,8 +124,12 @@ def start_up(data: Path, environment: dict[str, str] | None = None) -> VarveUp:
     added = environment or {}
     data.parent.mkdir(parents=True, exist_ok=True)
     with (data.parent / "up.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "varve.cli", "up", "--data", str(data), "--port", "0"],
-                                   stdout=log, stderr=subprocess.STDOUT, env=os.environ | added)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "varve.cli", "up", "--data", str(data), "--port", "0"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=os.environ | added,
+        )
     started = VarveUp(data, added, process)
     wait_until(lambda: "is ready" in started.said() or process.poll() is not None, UP_SECONDS_MAX, f"varve up on {data}")
     assert process.poll() is None, f"varve up stopped with {process.returncode}: {started.said()}"

@@ -91,15 +91,18 @@ class EmbeddedBroker:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._lock = (self._directory / "broker.lock").open("w")
         except OSError as reason:
-            raise Unavailable("directory-not-writable", f"cannot write to {self._directory}: {reason.strerror}; give --data a "
-                              "directory that you may write to") from None
+            raise Unavailable(
+                "directory-not-writable",
+                f"cannot write to {self._directory}: {reason.strerror}; give --data a directory that you may write to",
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
             self._lock = None
-            raise Conflict("broker-running", f"a broker already runs in {self._directory}; stop it first, or use another "
-                           "directory") from None
+            raise Conflict(
+                "broker-running", f"a broker already runs in {self._directory}; stop it first, or use another directory"
+            ) from None
 
     def _end_left_over(self) -> None:
         """We hold the lock, so a broker that still runs here was left by a supervisor that was killed."""
@@ -120,9 +123,12 @@ class EmbeddedBroker:
         for port in (ports.clients, ports.controller):
             while not is_free(port):
                 if CLOCK.monotonic() > deadline:
-                    raise Conflict("broker-port-taken", f"port {port}, on which the broker of {self._directory} was reached so far, is "
-                                   f"taken by another program: stop that program, or delete {note} to choose another port (producers "
-                                   "that know the old one must be told)")
+                    raise Conflict(
+                        "broker-port-taken",
+                        f"port {port}, on which the broker of {self._directory} was reached so far, is "
+                        f"taken by another program: stop that program, or delete {note} to choose another port (producers "
+                        "that know the old one must be told)",
+                    )
                 time.sleep(0.1)
         return ports
 
@@ -138,7 +144,10 @@ class EmbeddedBroker:
         cluster = base64.urlsafe_b64encode(new_id().bytes).decode().rstrip("=")
         formatted = subprocess.run(
             [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
-            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
         if formatted.returncode != 0:
             said = (formatted.stderr or formatted.stdout).strip()[-500:]
@@ -160,10 +169,21 @@ class EmbeddedBroker:
 def _jvm(java: Path, heap_mb: int, scratch: Path) -> list[str]:
     """Few threads and small areas: one node with a handful of partitions, beside the worker and the server."""
     return [
-        str(java), f"-Xmx{heap_mb}m", "-Xms64m", "-Xss512k", "-XX:+UseSerialGC", "-XX:MinHeapFreeRatio=10", "-XX:MaxHeapFreeRatio=25",
-        "-XX:MaxDirectMemorySize=128m", "-XX:ReservedCodeCacheSize=64m", f"-XX:ErrorFile={scratch}/java-error.log",
-        f"-Djava.io.tmpdir={scratch}", "-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-Dorg.slf4j.simpleLogger.showDateTime=true", "--enable-native-access=ALL-UNNAMED",
+        str(java),
+        f"-Xmx{heap_mb}m",
+        "-Xms64m",
+        "-Xss512k",
+        "-XX:+UseSerialGC",
+        "-XX:MinHeapFreeRatio=10",
+        "-XX:MaxHeapFreeRatio=25",
+        "-XX:MaxDirectMemorySize=128m",
+        "-XX:ReservedCodeCacheSize=64m",
+        f"-XX:ErrorFile={scratch}/java-error.log",
+        f"-Djava.io.tmpdir={scratch}",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "--enable-native-access=ALL-UNNAMED",
     ]
 
 

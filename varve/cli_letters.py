@@ -39,8 +39,11 @@ def list_(data: DataOption = None, newest: Annotated[int, typer.Option(min=1, he
 
 
 @letters.command()
-def show(number: NumberArgument, data: DataOption = None,
-         raw: Annotated[bool, typer.Option("--raw", help="the record's bytes and nothing else")] = False) -> None:
+def show(
+    number: NumberArgument,
+    data: DataOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="the record's bytes and nothing else")] = False,
+) -> None:
     """One letter with its original bytes."""
     from streams.dead_letters import show_letter
 

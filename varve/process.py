@@ -33,8 +33,13 @@ def spawn(command: Sequence[str], log: Path, environment: Mapping[str, str] | No
     """A child writing to `log`, in a session of its own (Ctrl-C reaches only us), killed by the kernel if we are."""
     with log.open("ab") as out:
         return subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment,
-            start_new_session=True, preexec_fn=_die_with_parent(os.getpid()),
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=_die_with_parent(os.getpid()),
         )
 
 

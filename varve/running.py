@@ -57,15 +57,19 @@ def directory_held(directory: Path) -> Iterator[None]:
         directory.mkdir(parents=True, exist_ok=True)
         lock = (directory / "varve.lock").open("w")
     except OSError as reason:
-        raise Unavailable("directory-not-writable", f"cannot write to the data directory {directory}: {reason.strerror}; give --data "
-                          "a directory that you may write to") from None
+        raise Unavailable(
+            "directory-not-writable",
+            f"cannot write to the data directory {directory}: {reason.strerror}; give --data a directory that you may write to",
+        ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             note = read_note(directory)
             where = f" at {note.url} (pid {note.supervisor.pid})" if note else ""
-            raise Conflict("already-running", f"`varve up` already runs on {directory}{where}: use that one, stop it with Ctrl-C, or "
-                           "give --data another directory") from None
+            raise Conflict(
+                "already-running",
+                f"`varve up` already runs on {directory}{where}: use that one, stop it with Ctrl-C, or give --data another directory",
+            ) from None
         os.set_inheritable(lock.fileno(), False)
         yield

@@ -56,8 +56,12 @@ class _Child:
     start_at: float = 0.0  # not before this moment of the monotonic clock
 
 
-def run_up(settings: Settings, say: Callable[[str], None], parts: Sequence[Part] | None = None,
-           make_topics: Callable[[Settings], None] | None = None) -> int:
+def run_up(
+    settings: Settings,
+    say: Callable[[str], None],
+    parts: Sequence[Part] | None = None,
+    make_topics: Callable[[Settings], None] | None = None,
+) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. `parts` and `make_topics` are given by tests of this room alone."""
     settings = settings.model_copy(update={"data": settings.data.resolve()})
     with directory_held(settings.data), _stop_signals() as stop:
@@ -96,8 +100,9 @@ class _Supervisor:
         for child in self._children:
             rotate(self._log_of(child.part))
         if not self._stop.is_set() and self._until_ready():
-            self._say(f"Varve is ready at {self._url()}  (data in {self._settings.data}, broker at {self._settings.log.brokers}; "
-                      "Ctrl-C stops it)")
+            self._say(
+                f"Varve is ready at {self._url()}  (data in {self._settings.data}, broker at {self._settings.log.brokers}; Ctrl-C stops it)"
+            )
             while not self._stop.wait(0.2):
                 self._tend()
         return 0
@@ -114,8 +119,11 @@ class _Supervisor:
         brokers = settings.log.brokers
         if brokers:
             if not any(kafka_answers(address) for address in brokers.split(",")):
-                raise Unavailable("broker-unreachable", f"no Kafka answers at {brokers} (VARVE_LOG__BROKERS): start it, correct the "
-                                  "address, or leave it empty for the embedded broker")
+                raise Unavailable(
+                    "broker-unreachable",
+                    f"no Kafka answers at {brokers} (VARVE_LOG__BROKERS): start it, correct the "
+                    "address, or leave it empty for the embedded broker",
+                )
             return settings
         cache = cache_directory(settings.data)
         self._broker = broker_in(settings.data, cache, settings.log.heap_mb, java_home())
@@ -133,8 +141,9 @@ class _Supervisor:
             if status == http.client.OK:
                 return True
             if CLOCK.monotonic() > deadline:
-                raise Unavailable("not-ready", f"Varve was not ready after {READY_SECONDS_MAX:.0f} s: {answer}; its logs are in "
-                                  f"{self._logs}")
+                raise Unavailable(
+                    "not-ready", f"Varve was not ready after {READY_SECONDS_MAX:.0f} s: {answer}; its logs are in {self._logs}"
+                )
         return False
 
     def _tend(self) -> None:
@@ -175,8 +184,11 @@ class _Supervisor:
         child.failures = 1 if now - child.started > STEADY_SECONDS else child.failures + 1
         wait_seconds = 0.0 if child.failures == 1 else min(BACK_OFF_SECONDS_MAX, 0.5 * 2 ** (child.failures - 2))
         child.start_at = now + wait_seconds
-        self._say(f"the {child.part.name} stopped ({_how(code)}); starting it again" + (f" in {wait_seconds:.0f} s" if wait_seconds else "")
-                  + (f"; it said: {said}" if said else ""))
+        self._say(
+            f"the {child.part.name} stopped ({_how(code)}); starting it again"
+            + (f" in {wait_seconds:.0f} s" if wait_seconds else "")
+            + (f"; it said: {said}" if said else "")
+        )
 
     def _write_note(self) -> None:
         pids = {child.part.name: child.process.pid for child in self._children if child.process}
@@ -196,8 +208,10 @@ class _Supervisor:
 def _with_port(settings: Settings) -> Settings:
     host, port = settings.http.host, settings.http.port
     if port and not is_free(port, host):
-        raise Conflict("port-taken", f"port {port} on {host} is taken by another program: stop it, or choose another port with --port "
-                       "(0 takes a free one)")
+        raise Conflict(
+            "port-taken",
+            f"port {port} on {host} is taken by another program: stop it, or choose another port with --port (0 takes a free one)",
+        )
     chosen = port or choose_free(host)
     return settings.model_copy(update={"http": settings.http.model_copy(update={"port": chosen})})
 

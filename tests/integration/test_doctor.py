@@ -142,8 +142,9 @@ def test_a_clock_far_from_the_brokers_is_found(tmp_path: Path, broker: str) -> N
 def test_the_command_prints_each_complaint_with_its_remedy_and_exits_with_1(tmp_path: Path) -> None:
     port = free_port()
     sick = {"VARVE_LOG__BROKERS": f"127.0.0.1:{port}", "VARVE_DATA": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-m", "varve.cli", "doctor", "--port", "0"], env=os.environ | sick,
-                         capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "varve.cli", "doctor", "--port", "0"], env=os.environ | sick, capture_output=True, text=True
+    )
     assert run.returncode == 1
     assert f"no Kafka answers at 127.0.0.1:{port}\n    start the broker" in run.stdout
     assert run.stderr == ""

@@ -49,7 +49,9 @@ class Module:
 
 @cache
 def files() -> tuple[str, ...]:
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
     return tuple(sorted(name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()))
 
 

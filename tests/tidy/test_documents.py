@@ -11,9 +11,18 @@ from tests.tidy.house import ROOT, files
 from varve.settings import Settings
 
 SETTINGS_MAX = 40
-REGISTRIES = ("pypi" + ".org", "files.python" + "hosted.org", "repo1." + "maven.org", "repo." + "maven.apache.org", "registry." + "npmjs.org",
-              "--index" + "-url", "--extra-index" + "-url")
-MACHINE_PATHS = re.compile(r"(?<![\w.])/(" + "|".join(("wo" + "rk/", "tmp/" + "try", "ro" + "ot/", "ho" + "me/[a-z]", "Us" + "ers/[a-z]")) + ")")
+REGISTRIES = (
+    "pypi" + ".org",
+    "files.python" + "hosted.org",
+    "repo1." + "maven.org",
+    "repo." + "maven.apache.org",
+    "registry." + "npmjs.org",
+    "--index" + "-url",
+    "--extra-index" + "-url",
+)
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.])/(" + "|".join(("wo" + "rk/", "tmp/" + "try", "ro" + "ot/", "ho" + "me/[a-z]", "Us" + "ers/[a-z]")) + ")"
+)
 BINARY = (".png", ".parquet", ".arrow", ".bin", ".ico", ".woff2", ".gz", ".zst")
 
 

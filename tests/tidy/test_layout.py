@@ -10,7 +10,15 @@ from tests.tidy.house import PACKAGES, Module, files, modules, own_modules
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 DOCSTRING_LINES_MAX = 6
-MAY_LOOK_RIGHT = ("varve/__init__.py", "varve/cli*.py", "varve/up.py", "varve/doctor.py", "varve/demo*.py", "varve/schema*.py", "varve/local.py")
+MAY_LOOK_RIGHT = (
+    "varve/__init__.py",
+    "varve/cli*.py",
+    "varve/up.py",
+    "varve/doctor.py",
+    "varve/demo*.py",
+    "varve/schema*.py",
+    "varve/local.py",
+)
 FENCES = {
     "faust": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
     "mode": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
@@ -26,8 +34,22 @@ FENCES = {
 }
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
 ENVIRONMENT_READERS = ("varve/settings.py",)
-CLOCKS = {"time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "datetime.now", "datetime.utcnow",
-          "datetime.today", "date.today", "uuid.uuid1", "uuid.uuid4", "secrets.token_hex", "random.random", "os.urandom"}
+CLOCKS = {
+    "time.time",
+    "time.time_ns",
+    "time.monotonic",
+    "time.monotonic_ns",
+    "time.perf_counter",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "date.today",
+    "uuid.uuid1",
+    "uuid.uuid4",
+    "secrets.token_hex",
+    "random.random",
+    "os.urandom",
+}
 CLOCK_READERS = ("varve/clock.py", "api/stamps.py")
 BANNED_WORDS = {"info", "manager", "helper", "helpers", "util", "utils", "common", "misc"}
 BANNED_WHOLE = BANNED_WORDS | {"data"}
@@ -50,7 +72,9 @@ def test_imports_go_one_way() -> None:
 
 
 def test_nothing_shipped_imports_tests_or_bench() -> None:
-    wrong = [f"{module.path}:{line}" for module in own_modules() for name, line in module.imports() if name.split(".")[0] in ("tests", "bench")]
+    wrong = [
+        f"{module.path}:{line}" for module in own_modules() for name, line in module.imports() if name.split(".")[0] in ("tests", "bench")
+    ]
     assert wrong == []
 
 
@@ -120,8 +144,11 @@ def test_names_say_something() -> None:
 
 def named(module: Module) -> list[str]:
     """Module, class and function names."""
-    inside = [node.name for node in module.walk(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-              if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    inside = [
+        node.name
+        for node in module.walk(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
     return [PurePosixPath(module.path).stem, *inside]
 
 
@@ -132,7 +159,9 @@ def says_nothing(name: str) -> bool:
 
 def test_nothing_is_left_for_later() -> None:
     mark = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b")
-    assert [f"{module.path}:{number}" for module in modules() for number, line in enumerate(module.text.splitlines(), 1) if mark.search(line)] == []
+    assert [
+        f"{module.path}:{number}" for module in modules() for number, line in enumerate(module.text.splitlines(), 1) if mark.search(line)
+    ] == []
 
 
 def test_tests_wait_for_conditions_and_never_sleep() -> None:
@@ -141,7 +170,9 @@ def test_tests_wait_for_conditions_and_never_sleep() -> None:
         for module in modules()
         if module.package == "tests" and module.path != "tests/conftest.py"
         for node in module.walk(ast.Call)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep", "sleep") and ast.unparse(node.args[0]) != "0"
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("time.sleep", "asyncio.sleep", "sleep")
+        and ast.unparse(node.args[0]) != "0"
     ]
     assert wrong == []
 
