@@ -46,6 +46,9 @@ class Log(Protocol):
     async def starts(self, topic: str) -> Mapping[int, int]:
         """First kept offset of each partition."""
 
+    async def fetch(self, topic: str, partition: int, offset: int) -> LogRecord | None:
+        """The record at this position; None where there is none (beyond the end, compacted away, or a marker)."""
+
     def reader(self, topic: str, offsets: Mapping[int, int]) -> "LogReader":
         """Reads the given partitions from the given offsets, without a group."""
 
