@@ -55,17 +55,19 @@ def server(data: DataOption = None, port: PortOption = None, host: HostOption = 
 @app.command()
 def api(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """Run the HTTP server alone; sinks run elsewhere (needs VARVE_STORE__DSN)."""
+    settings = with_store(connected(data, port, host))
     from api.server import run_server
 
-    run_server(with_store(connected(data, port, host)), with_sink=False)
+    run_server(settings, with_sink=False)
 
 
 @app.command()
 def sink(data: DataOption = None) -> None:
     """Run one sink: log to ClickHouse (needs VARVE_STORE__DSN)."""
+    settings = with_store(connected(data))
     from sink.consumer import run_sink
 
-    run_sink(with_store(connected(data)))
+    run_sink(settings)
 
 
 @app.command()
@@ -79,6 +81,17 @@ def topics(data: DataOption = None) -> None:
     for topic in Topics(settings.log.prefix, settings.log.partitions).all():
         wording = ", ".join(f"{name}={value}" for name, value in topic.config.items())
         say(f"{topic.name}  {topic.partitions} partition(s)  {wording}")
+
+
+@app.command()
+def migrate(data: DataOption = None) -> None:
+    """Make the topics and the store's tables that are missing (needs VARVE_STORE__DSN)."""
+    settings = with_store(connected(data))
+    from sink.store import migrate_store
+    from varve.up import topics_made
+
+    topics_made(settings)
+    say(migrate_store(settings))
 
 
 @app.command()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from varve.cli_options import DataOption, connected, say
-from varve.instants import format_instant
 from varve.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ NumberArgument = Annotated[int, typer.Argument(help="the letter's number, as `li
 def list_(data: DataOption = None, newest: Annotated[int, typer.Option(min=1, help="how many")] = 100) -> None:
     """The newest letters: number, time, where the record stands, and why it was refused."""
     from streams.dead_letters import list_letters
+    from varve.instants import format_instant
 
     found = _asked(connected(data), lambda log, topics: list_letters(log, topics, newest))
     for one in found:
@@ -46,6 +46,7 @@ def show(
 ) -> None:
     """One letter with its original bytes."""
     from streams.dead_letters import show_letter
+    from varve.instants import format_instant
 
     letter = _asked(connected(data), lambda log, topics: show_letter(log, topics, number))
     if raw:

@@ -7,6 +7,7 @@ Any of them may be killed at any moment (I12); a part that exits with 78 has ref
 import asyncio
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ READY_SECONDS_MAX = 180.0
 BACK_OFF_SECONDS_MAX = 15.0
 STEADY_SECONDS = 30.0
 CLOCK = SystemClock()
+_WORDS = re.compile(r"^varve: |^.*leaving with code \d+: ")
 
 
 @dataclass(frozen=True)
@@ -245,9 +247,10 @@ def _remembered(pid: int) -> Remembered | None:
 
 
 def _last_words(log: Path) -> str:
-    """What a part said to people before it left: cli.py begins such a message with 'varve: '."""
-    _, mark, words = ("\n" + tail(log, 40)).rpartition("\nvarve: ")
-    return words.strip() if mark else ""
+    """What a part said before it left: 'varve: ...' from cli.py, or the worker's 'leaving with code 78: ...'."""
+    lines = tail(log, 40).splitlines()
+    starts = [number for number, line in enumerate(lines) if _WORDS.search(line)]
+    return _WORDS.sub("", "\n".join(lines[starts[-1] :]), count=1).strip() if starts else ""
 
 
 def _how(code: int) -> str:
