@@ -31,6 +31,7 @@ REFUSED = 78  # sysexits' EX_CONFIG: starting again would fail again
 READY_SECONDS_MAX = 180.0
 BACK_OFF_SECONDS_MAX = 15.0
 STEADY_SECONDS = 30.0
+BROKER_SECONDS = 5.0
 CLOCK = SystemClock()
 _WORDS = re.compile(r"^varve: |^.*leaving with code \d+: ")
 
@@ -94,6 +95,7 @@ class _Supervisor:
         self._settings, self._say, self._stop = settings, say, stop
         self._children = [_Child(part) for part in parts]
         self._broker: EmbeddedBroker | None = None
+        self._broker_at = 0.0  # not started again before this moment
         self._logs = settings.data / "logs"
 
     def run(self, make_topics: Callable[[Settings], None]) -> int:
@@ -159,9 +161,16 @@ class _Supervisor:
     def _tend_broker(self) -> bool:
         if self._broker is None or self._broker.alive():
             return False
+        if CLOCK.monotonic() < self._broker_at:
+            return False
         self._say("the broker stopped; starting it again")
         self._broker.stop()
-        self._broker.start()
+        try:
+            self._broker.start()
+        except Unavailable as reason:
+            self._say(f"{reason.message}\ntrying again in {BROKER_SECONDS:.0f} s")
+            self._broker_at = CLOCK.monotonic() + BROKER_SECONDS
+            return False
         return True
 
     def _tend_child(self, child: _Child) -> bool:
