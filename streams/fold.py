@@ -79,10 +79,10 @@ def pass_over(state: PartitionState, offset: int) -> tuple[Change, Folded]:
 
 def _work(state: PartitionState, record: Record, offset: int, timestamp: int) -> _Work:
     targets: list[Target] = []
-    index: dict[tuple[object, object], int] = {}
+    index: dict[bytes, int] = {}
 
     def local(target: Target) -> int:
-        at = index.setdefault((target.tenant, target.series_id), len(targets))
+        at = index.setdefault(target.ident, len(targets))
         if at == len(targets):
             targets.append(target)
         elif target.key and not targets[at].key:

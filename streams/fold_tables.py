@@ -111,7 +111,7 @@ def _layers(one: Slice, partition: int) -> pa.Table:
     valued, end = points.valued[one.at], points.valid_time_end[one.at]
     columns = {
         "tenant": _ids([events_tenant.tenant.bytes for events_tenant in events], one.event),
-        "series_id": _ids([target.series_id.bytes for target in one.targets], one.local),
+        "series_id": _ids([target.ident[16:] for target in one.targets], one.local),
         "valid_time": _instants(points.valid_time[one.at]),
         "known_time": _instants(one.known),
         "recorded_time": _instants(one.recorded),

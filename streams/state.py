@@ -6,7 +6,6 @@ deleted and rebuilt from varve.events (I1); FORMAT tells older bytes apart.
 """
 
 import struct
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -58,13 +57,9 @@ def fresh_rows(targets: Sequence[Target]) -> NDArray[np.void]:
     rows = np.zeros(len(targets), SERIES)
     for name in ("recorded", "known", "first", "last", "tail_known", "bucket"):
         rows[name] = ABSENT
-    rows["tenant"] = ids_array([target.tenant for target in targets])
-    rows["series"] = ids_array([target.series_id for target in targets])
+    idents = np.frombuffer(b"".join(target.ident for target in targets), "V16").reshape(-1, 2)
+    rows["tenant"], rows["series"] = idents[:, 0], idents[:, 1]
     return rows
-
-
-def ids_array(ids: Sequence[uuid.UUID]) -> NDArray[np.void]:
-    return np.frombuffer(b"".join(one.bytes for one in ids), "V16")
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class PartitionState:
     def lookup(self, targets: Sequence[Target]) -> NDArray[np.int64]:
         """Row number of each target; -1 where the series was never seen."""
         find = self._index.get
-        return np.array([find(target.tenant.bytes + target.series_id.bytes, -1) for target in targets], np.int64)
+        return np.array([find(target.ident, -1) for target in targets], np.int64)
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.void]:
         """Copies of the rows."""
@@ -115,16 +110,16 @@ class PartitionState:
         """Whether each target's shard already holds this offset: it was written before a crash, the partition's record was not."""
         if not self._shard_position:
             return np.zeros(len(targets), bool)
-        return np.array([self._shard_position.get(shard_of(target.series_id), -1) >= offset for target in targets], bool)
+        return np.array([self._shard_position.get(shard_of(target.ident), -1) >= offset for target in targets], bool)
 
     def take(self, change: Change) -> None:
         assert change.offset == self.applied + 1, "a change follows the state that it was made from"
         slots = self.lookup(change.targets)
         for at in np.flatnonzero(slots < 0).tolist():
             target = change.targets[at]
-            slots[at] = self._new_slot(target.tenant.bytes + target.series_id.bytes, shard_of(target.series_id))
+            slots[at] = self._new_slot(target.ident, shard_of(target.ident))
         self._rows[slots] = change.rows
-        self._touched.update({shard_of(target.series_id) for target in change.targets})
+        self._touched.update({shard_of(target.ident) for target in change.targets})
         self.event_ids.add(change.seen)
         self.newest = max(self.newest, change.newest)
         if change.intake is not None:
@@ -189,8 +184,8 @@ class PartitionState:
         return slot
 
 
-def shard_of(series: uuid.UUID) -> int:
-    return series.bytes[15] % SHARDS
+def shard_of(ident: bytes) -> int:
+    return ident[-1] % SHARDS
 
 
 def position_of(value: bytes) -> int:

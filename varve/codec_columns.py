@@ -4,6 +4,7 @@ envelopes; nobody else needs this room. Every refusal names the column and, wher
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def record_batch(points: Points, events: int) -> pa.RecordBatch:
         columns["event"] = pa.array(points.event)
     indices = pa.array(points.target)
     ids = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(points.targets), [None, pa.py_buffer(b"".join(target.series_id.bytes for target in points.targets))]
+        pa.binary(16), len(points.targets), [None, pa.py_buffer(b"".join(target.ident[16:] for target in points.targets))]
     )
     columns["series_id"] = pa.DictionaryArray.from_arrays(indices, ids)
     if any(target.key for target in points.targets):
@@ -243,9 +244,9 @@ def _targets(
     tenants = list(dict.fromkeys(one.tenant for one in events))
     if len(tenants) == 1 and (not len(keys) or (np.array_equal(id_of, key_of) and len(keys) == len(ids))):
         paired = keys or [""] * len(ids)
-        return id_of, tuple(_target(tenants[0], ident, key, where) for ident, key in zip(ids, paired, strict=True))
+        return id_of, tuple(_target(tenants[0], ident, key) for ident, key in zip(ids, paired, strict=True))
     if len(tenants) == 1 and not len(ids):
-        return key_of, tuple(_target(tenants[0], None, key, where) for key in keys)
+        return key_of, tuple(_target(tenants[0], None, key) for key in keys)
     tenant_of = np.array([tenants.index(one.tenant) for one in events], np.int64)[event]
     codes = (tenant_of * (len(ids) + 1) + id_of + 1) * (len(keys) + 1) + key_of + 1
     unique, inverse = np.unique(codes, return_inverse=True)
@@ -253,21 +254,23 @@ def _targets(
     for code in unique.tolist():
         rest, key = divmod(code, len(keys) + 1)
         tenant, ident = divmod(rest, len(ids) + 1)
-        targets.append(_target(tenants[tenant], ids[ident - 1] if ident else None, keys[key - 1] if key else "", where))
+        targets.append(_target(tenants[tenant], ids[ident - 1] if ident else None, keys[key - 1] if key else ""))
     return inverse.astype(np.int32), tuple(targets)
 
 
-def _target(tenant: uuid.UUID, ident: bytes | str | None, key: str, where: str) -> Target:
+@lru_cache(maxsize=1 << 17)
+def _target(tenant: uuid.UUID, ident: bytes | str | None, key: str) -> Target:
+    """Remembered: the same series come again in every record, and their ids are costly to make."""
     if len(key) > KEY_LENGTH_MAX:
-        raise Incorrect("key-too-long", f"{where}: the series key '{key[:40]}…' has {len(key)} characters; {KEY_LENGTH_MAX} are allowed")
+        raise Incorrect("key-too-long", f"the series key '{key[:40]}…' has {len(key)} characters; {KEY_LENGTH_MAX} are allowed")
     if ident is None:
         if not key:
-            raise Incorrect("series-missing", f"{where}: a series key must not be empty")
+            raise Incorrect("series-missing", "a series key must not be empty")
         return Target(tenant, series_id(tenant, key), key)
     try:
         return Target(tenant, uuid.UUID(bytes=ident) if isinstance(ident, bytes) else uuid.UUID(ident), key)
     except ValueError:
-        raise Incorrect("series-id-malformed", f"{where}: series_id {ident!r} is not a UUID") from None
+        raise Incorrect("series-id-malformed", f"series_id {ident!r} is not a UUID") from None
 
 
 def _dictionary(columns: Mapping[str, Any], name: str, n: int, where: str) -> tuple[list[Any], NDArray[np.int32]]:
