@@ -87,11 +87,16 @@ def topics(data: DataOption = None) -> None:
 def migrate(data: DataOption = None) -> None:
     """Make the topics and the store's tables that are missing (needs VARVE_STORE__DSN)."""
     settings = with_store(connected(data))
-    from sink.store import migrate_store
+    from sink.store import Store
     from varve.up import topics_made
 
     topics_made(settings)
-    say(migrate_store(settings))
+    store = Store.open(settings)
+    try:
+        done = store.migrate()
+    finally:
+        store.close()
+    say(f"store: {', '.join(done)}" if done else "store: nothing to change")
 
 
 @app.command()
