@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel
+
+from varve.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("varve", "streams", "sink", "api")
@@ -68,3 +73,16 @@ def modules() -> tuple[Module, ...]:
 def own_modules() -> Iterator[Module]:
     """What is shipped: not tests, not bench."""
     return (module for module in modules() if module.package in PACKAGES)
+
+
+def settings_fields() -> dict[str, tuple[Any, str]]:
+    """VARVE_ name -> (default, help line)."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            for inner, row in type(default).model_fields.items():
+                found[f"VARVE_{name}__{inner}".upper()] = (row.default, row.description or "")
+        else:
+            found[f"VARVE_{name}".upper()] = (default, field.description or "")
+    return found

@@ -1,15 +1,13 @@
 """Documents that a test keeps true: settings, routes, and nothing in any file that holds only on one machine."""
 
 import re
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from api.parts import Parts
-from tests.tidy.house import ROOT, files
-from varve.settings import Settings
+from tests.tidy.house import ROOT, files, settings_fields
 
 SETTINGS_MAX = 40
 REGISTRIES = (
@@ -25,19 +23,6 @@ MACHINE_PATHS = re.compile(
     r"(?<![\w.])/(" + "|".join(("wo" + "rk/", "tmp/" + "try", "ro" + "ot/", "ho" + "me/[a-z]", "Us" + "ers/[a-z]")) + ")"
 )
 BINARY = (".png", ".parquet", ".arrow", ".bin", ".ico", ".woff2", ".gz", ".zst")
-
-
-def settings_fields() -> dict[str, tuple[Any, str]]:
-    """VARVE_ name -> (default, help line)."""
-    found = {}
-    for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        if isinstance(default, BaseModel):
-            for inner, row in type(default).model_fields.items():
-                found[f"VARVE_{name}__{inner}".upper()] = (row.default, row.description or "")
-        else:
-            found[f"VARVE_{name}".upper()] = (default, field.description or "")
-    return found
 
 
 def test_every_setting_stands_in_the_document_with_its_default_and_help_line() -> None:

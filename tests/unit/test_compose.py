@@ -9,8 +9,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from tests.tidy.house import ROOT
-from tests.tidy.test_documents import settings_fields
+from tests.tidy.house import ROOT, settings_fields
 from varve.cli import app
 from varve.settings import Settings
 
