@@ -13,14 +13,16 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from streams.agents import EXIT_FAULT, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, Lane, Lanes, add_agent, guarded, leave
+from streams.agents import EXIT_FAULT, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, add_agent, guarded, leave
 from streams.dead_letters import write_letter
+from streams.lanes import Lane, Lanes
 from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, make_topics, open_log
 from streams.points import PointsRecord
 from streams.progress import BEAT_SECONDS, Beat, WorkerState, write_beat
+from streams.recovery import keep_highest
 from streams.route_agent import route_lane
 from streams.shell import FoldShell
-from streams.state import PartitionState, position_of
+from streams.state import PartitionState
 from streams.topics import RECORD_BYTES_MAX, Topic, Topics
 from varve.clock import Clock, SystemClock
 from varve.errors import Unavailable
@@ -35,6 +37,7 @@ _say = logging.getLogger("varve.worker")
 
 def run_worker(settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT, then drains and returns; every other end is an exit code of streams/agents.py."""
+    speak()
     asyncio.run(_run(settings))
 
 
@@ -44,6 +47,12 @@ async def _run(settings: Settings) -> None:
     await make_topics(settings.log.brokers, changelogs(topics), settings.log.replication)
     worker = Worker(settings, topics, log, SystemClock())
     await worker.run()
+
+
+def speak() -> None:
+    """Plain lines on stderr: our own words, and others' only from warnings on."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("varve").setLevel(logging.INFO)
 
 
 def topics_of(settings: Settings) -> Topics:
@@ -68,15 +77,9 @@ class HighestPositionWins(faust.Table):  # type: ignore[misc]
     """On recovery a record with a lower position never replaces a higher one, whatever the changelog's order."""
 
     def apply_changelog_batch(self, batch: Any) -> None:
-        newest: dict[bytes, tuple[int, Any]] = {}
-        for event in batch:
-            key, position = event.message.key, position_of(event.message.value)
-            held = self.data.get(key)
-            if held is not None and position_of(held) > position:
-                continue
-            if key not in newest or position >= newest[key][0]:
-                newest[key] = (position, event)
-        super().apply_changelog_batch([event for _, event in newest.values()])
+        events = {(event.message.key, event.message.value): event for event in batch}
+        kept = keep_highest(self.data, ((event.message.key, event.message.value) for event in batch))
+        super().apply_changelog_batch([events[pair] for pair in kept.items()])
 
 
 class Worker:
@@ -101,8 +104,10 @@ class Worker:
         self._connect()
         self._app.conf.datadir.mkdir(parents=True, exist_ok=True)
         self._app.finalize()
+        self._ticked = self._clock.monotonic()
+        tasks = [asyncio.create_task(one) for one in (self._tick(), self._flush_often(), self._beat())]
         await self._app.start()
-        tasks = [asyncio.create_task(one) for one in (self._tick(), self._flush_often(), self._beat(), self._watch())]
+        tasks.append(asyncio.create_task(self._watch()))
         await stop.wait()
         await self._drain()
         for task in tasks:
@@ -227,7 +232,8 @@ class Worker:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self._leave_if_stalled()
+            if self._lanes.all():  # without partitions there is nothing that it could write
+                self._leave_if_stalled()
             self._ticked = self._clock.monotonic()
 
     async def _flush_often(self) -> None:

@@ -5,8 +5,8 @@ Before: foreign producers, and the API for requests that touch several partition
 
 from collections.abc import Mapping
 
-from streams.agents import Lane
 from streams.dead_letters import write_letter
+from streams.lanes import Lane
 from streams.log import Appended, Headers, Log
 from streams.receipts import Receipt
 from streams.route_state import RouteState
