@@ -188,7 +188,7 @@ class _Supervisor:
         return True
 
     def _mourn(self, child: _Child, code: int, now: float) -> None:
-        said = _last_words(self._log_of(child.part))
+        said = _last_words(self._log_of(child.part)) if code > 0 else ""
         child.process = None
         if code == REFUSED:
             raise Conflict("part-refused", said or f"the {child.part.name} refused to start; see {self._log_of(child.part)}")
@@ -197,7 +197,7 @@ class _Supervisor:
         child.start_at = now + wait_seconds
         self._say(
             f"the {child.part.name} stopped ({_how(code)}); starting it again"
-            + (f" in {wait_seconds:.0f} s" if wait_seconds else "")
+            + (f" in {wait_seconds:g} s" if wait_seconds else "")
             + (f"; it said: {said}" if said else "")
         )
 
@@ -256,10 +256,10 @@ def _remembered(pid: int) -> Remembered | None:
 
 
 def _last_words(log: Path) -> str:
-    """What a part said before it left: 'varve: ...' from cli.py, or the worker's 'leaving with code 78: ...'."""
+    """What a part said before it left: 'varve: ...' from cli.py, the worker's 'leaving with code 78: ...', else its last line."""
     lines = tail(log, 40).splitlines()
     starts = [number for number, line in enumerate(lines) if _WORDS.search(line)]
-    return _WORDS.sub("", "\n".join(lines[starts[-1] :]), count=1).strip() if starts else ""
+    return _WORDS.sub("", "\n".join(lines[starts[-1] :]), count=1).strip() if starts else "".join(lines[-1:]).strip()
 
 
 def _how(code: int) -> str:

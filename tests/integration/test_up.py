@@ -183,6 +183,13 @@ def test_a_pid_that_now_belongs_to_somebody_else_is_left_alone(supervise: Superv
         end(other, 5.0)
 
 
+def test_a_part_that_keeps_failing_is_started_ever_later_and_its_last_line_is_shown(supervise: Supervise) -> None:
+    one = supervise(worker="raise RuntimeError('no such topic')")
+    wait_until(lambda: "starting it again in 1 s; it said: RuntimeError: no such topic" in one.said(), 60, "the third failure")
+    assert "starting it again in 0.5 s" in one.said()
+    assert one.process.poll() is None
+
+
 def test_sigterm_before_readiness_stops_the_parts(supervise: Supervise) -> None:
     one = supervise(worker=NOTED, server=IDLE)
     wait_until((one.data / "asked").exists, 60, "the worker to start")
