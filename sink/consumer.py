@@ -1,0 +1,252 @@
+"""The sink: varve.points -> the store, in the order of I5: insert, watermark, commit; one stage a step().
+
+Before: the fold agent emitted. After: readers see the rows. The store's own position is the truth about what it has, so a
+batch that is read twice is inserted twice, which is harmless. A refused record becomes a dead letter; an outage stops
+without commit and is tried again (I6).
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+import pyarrow as pa
+
+from sink.positions import PositionStore, Reached, read_positions, refuse_lost, write_positions
+from sink.rows import Message, by_target, joined, rows_of
+from sink.store import Refused, Store
+from sink.watermark import Watermarks
+from streams.dead_letters import letter_of, write_letter
+from streams.log import Log, LogReader, LogRecord
+from streams.points import decode_points
+from streams.topics import Topics
+from varve.errors import Fault, Unavailable, VarveError
+from varve.settings import Settings
+
+POLL_SECONDS = 0.5
+RECORDS_MAX = 5_000
+BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class _Batch:
+    """stage: what was done with it last."""
+
+    messages: list[Message]
+    reached: dict[int, Reached] = field(default_factory=dict)
+    stage: Literal["gathered", "inserted", "signalled"] = "gathered"
+    inserted: set[str] = field(default_factory=set)  # tables that need not be offered again
+
+
+class Sink:
+    """start(), then step() for ever; run() does both and comes back after outages. `trouble` says in words why it is not healthy."""
+
+    def __init__(
+        self,
+        log: Log,
+        topics: Topics,
+        store: PositionStore,
+        watermarks: Watermarks,
+        rows_max: int,
+        partitions: Collection[int] | None = None,
+    ):
+        self._log, self._topics, self._store, self._watermarks, self._rows_max = log, topics, store, watermarks, rows_max
+        self._partitions = sorted(range(topics.partitions) if partitions is None else partitions)
+        self._reached: dict[int, Reached] = {}
+        self._reader: LogReader | None = None
+        self._batch: _Batch | None = None
+        self._thread = ThreadPoolExecutor(1, "sink-insert")
+        self.trouble = "the sink has not started"
+
+    @property
+    def healthy(self) -> bool:
+        return not self.trouble
+
+    async def start(self) -> None:
+        """Where the store is, checked against the log; refuses in words that name the repair."""
+        found = await self._blocking(read_positions, self._store, self._log.log_id)
+        self._reached = {partition: found.get(partition, Reached(partition, 0, 0)) for partition in self._partitions}
+        topics = (self._topics.events, self._topics.points)
+        ends = {topic: await self._log.ends(topic) for topic in topics}
+        refuse_lost(list(self._reached.values()), ends, await self._log.starts(self._topics.points), topics, self._store.where)
+        for one in found.values():
+            self._watermarks.advance(one.partition, one.next_offset)
+        await self._read_from({one.partition: one.points_offset for one in self._reached.values()})
+        self._batch = None
+        self.trouble = ""
+
+    async def step(self) -> None:
+        """One stage of one batch; a simulation may crash between any two."""
+        if self._reader is None:
+            await self.start()
+        elif self._batch is None:
+            self._batch = await self._gather()
+        else:
+            await self._advance(self._batch)
+
+    async def run(self) -> None:
+        """Until cancelled. A Fault at start is final: it names the repair. Anything later is told in `trouble` and tried again."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self.step()
+                    failures, self.trouble = 0, ""
+                except VarveError as error:
+                    if isinstance(error, Fault) and self._reader is None:
+                        raise
+                    await self._wait_after(error, failures)
+                    failures += 1
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+        self._thread.shutdown(wait=True)
+
+    async def _advance(self, batch: _Batch) -> None:
+        match batch.stage:
+            case "gathered":
+                for table, messages in by_target(batch.messages).items():
+                    if table not in batch.inserted:
+                        await self._insert(table, messages)
+                        batch.inserted.add(table)
+                batch.stage = "inserted"
+            case "inserted":
+                await self._signal(batch)
+                batch.stage = "signalled"
+            case "signalled":
+                if batch.reached:
+                    await self._blocking(write_positions, self._store, self._log.log_id, list(batch.reached.values()))
+                self._reached |= batch.reached
+                self._batch = None
+
+    async def _gather(self) -> _Batch | None:
+        """At once when idle; while an insert ran, the reader gathered what comes now."""
+        assert self._reader is not None
+        messages: list[Message] = []
+        rows, records = 0, await self._reader.poll(POLL_SECONDS, RECORDS_MAX)
+        reached = dict(self._reached)
+        while records:
+            for record in records:
+                message = await self._decoded(record)
+                reached[record.partition] = self._after(reached[record.partition], record, message)
+                if message is not None:
+                    messages.append(message)
+                    rows += rows_of(message)
+            if rows >= self._rows_max:
+                break
+            records = await self._reader.poll(0, RECORDS_MAX)
+        changed = {partition: one for partition, one in reached.items() if one != self._reached[partition]}
+        return _Batch(messages, changed) if changed else None
+
+    def _after(self, before: Reached, record: LogRecord, message: Message | None) -> Reached:
+        """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11)."""
+        next_offset = before.next_offset
+        if message is not None and message.points.last:
+            if message.points.offset > next_offset:
+                raise Fault(
+                    "points-gap",
+                    f"{record.topic} partition {record.partition} tells position {message.points.offset} after {next_offset - 1}: "
+                    "positions between are missing. Remove the store and the fold's state, and let them be rebuilt from the events",
+                )
+            next_offset = max(next_offset, message.points.offset + 1)
+        return Reached(record.partition, next_offset, record.offset + 1)
+
+    async def _decoded(self, record: LogRecord) -> Message | None:
+        try:
+            message = Message(record, decode_points(record.value, record.headers))
+            by_target([message])
+        except (KeyError, ValueError, pa.ArrowException) as error:
+            await self._bury(record, "points-malformed", f"not a record of points: {error!r}")
+            return None
+        return message
+
+    async def _insert(self, table: str, messages: Sequence[Message]) -> None:
+        """All at once; a refused batch is halved until the culprit stands alone."""
+        try:
+            await self._blocking(lambda: self._store.insert(table, joined(messages)))
+        except (Refused, pa.ArrowException) as error:
+            if len(messages) == 1:
+                await self._bury(messages[0].record, "store-refused", str(error))
+                return
+            middle = len(messages) // 2
+            await self._insert(table, messages[:middle])
+            await self._insert(table, messages[middle:])
+
+    async def _signal(self, batch: _Batch) -> None:
+        for one in batch.reached.values():
+            self._watermarks.advance(one.partition, one.next_offset)
+        for one in batch.reached.values():
+            if one.next_offset != self._reached[one.partition].next_offset:
+                await write_progress(self._log, self._topics, one)
+
+    async def _bury(self, record: LogRecord, code: str, reason: str) -> None:
+        _LOG.warning("%s %d-%d is a dead letter: %s", record.topic, record.partition, record.offset, reason)
+        await write_letter(self._log, self._topics, letter_of(record, code, reason))
+
+    async def _wait_after(self, error: VarveError, failures: int) -> None:
+        if self.trouble != error.message:
+            _LOG.warning("sink: %s", error.message)
+        self.trouble = error.message
+        if self._batch is None and self._reader is not None:
+            # what was polled and not gathered is read again
+            await self._read_from({one.partition: one.points_offset for one in self._reached.values()})
+        await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
+
+    async def _read_from(self, offsets: dict[int, int]) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+        self._reader = self._log.reader(self._topics.points, offsets)
+
+    async def _blocking(self, work: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+async def write_progress(log: Log, topics: Topics, reached: Reached) -> None:
+    key = b"%d/%d" % (topics.generation, reached.partition)
+    body = {"next_offset": reached.next_offset, "points_offset": reached.points_offset}
+    await log.append(topics.progress, 0, orjson.dumps(body), key=key)
+
+
+async def follow_progress(log: Log, topics: Topics, watermarks: Watermarks) -> None:
+    """For a process without a sink: advances its watermarks by what sinks tell, until cancelled."""
+    own, reader = b"%d/" % topics.generation, log.reader(topics.progress, dict(await log.starts(topics.progress)))
+    try:
+        while True:
+            try:
+                records = await reader.poll(POLL_SECONDS)
+            except Unavailable as error:
+                _LOG.warning("progress: %s", error.message)
+                await asyncio.sleep(BACK_OFF_SECONDS[3])
+                continue
+            for record in records:
+                if record.key is not None and record.key.startswith(own) and record.value:
+                    watermarks.advance(int(record.key.removeprefix(own)), int(orjson.loads(record.value)["next_offset"]))
+    finally:
+        await reader.close()
+
+
+def run_sink(settings: Settings, partitions: Collection[int] | None = None) -> None:
+    """A sink in a process of its own, until it is stopped; partitions: those that it takes, None for all."""
+    asyncio.run(_run(settings, partitions))
+
+
+async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
+    from streams.log_kafka import open_log
+
+    topics = Topics(settings.log.prefix, settings.log.partitions)
+    store = Store.open(settings, topics.generation)
+    store.migrate()
+    log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    try:
+        await Sink(log, topics, store, Watermarks(topics.partitions), settings.store.batch_rows_max, partitions).run()
+    finally:
+        await log.close()
+        store.close()

@@ -1,0 +1,41 @@
+"""From records of varve.points to what is inserted: one table per target, columns that no record has left out. Pure.
+
+Before: the consumer read and decoded them. After: it inserts the tables, then advances to the positions that they close.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from streams.log import LogRecord
+from streams.points import PointsMessage
+
+TARGETS = {"layers": "points", "series": "series", "runs": "runs", "outcomes": "outcomes"}  # in order of insertion
+
+
+@dataclass(frozen=True)
+class Message:
+    """A record and what it says."""
+
+    record: LogRecord
+    points: PointsMessage
+
+
+def by_target(messages: Iterable[Message]) -> dict[str, list[Message]]:
+    """The messages that have rows, by the store's table; tables in the order of TARGETS."""
+    found: dict[str, list[Message]] = {target: [] for target in TARGETS.values()}
+    for message in messages:
+        if message.points.table is not None and message.points.table.num_rows:
+            found[TARGETS[message.points.name]].append(message)
+    return {target: of_target for target, of_target in found.items() if of_target}
+
+
+def joined(messages: Sequence[Message]) -> pa.Table:
+    """Their rows as one table; a column that some lack is null there, which the store reads as its default."""
+    tables = [message.points.table for message in messages]
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+
+
+def rows_of(message: Message) -> int:
+    return 0 if message.points.table is None else int(message.points.table.num_rows)
