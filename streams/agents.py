@@ -28,7 +28,8 @@ def add_agent(app: faust.App, topic: str, partitions: int, lanes: Lanes, drainin
                 continue  # neither taken nor acked: it comes again to whoever owns the partition next
             await guarded(lane.take(event))
 
-    source = app.topic(topic, partitions=partitions, key_serializer="raw", value_serializer="raw", key_type=bytes, value_type=bytes, allow_empty=True)
+    raw: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw", "key_type": bytes, "value_type": bytes, "allow_empty": True}
+    source = app.topic(topic, partitions=partitions, **raw)
     app.agent(source, name=f"varve.{topic}", isolated_partitions=True, concurrency=1)(take)
 
 

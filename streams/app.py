@@ -73,7 +73,7 @@ def changelogs(topics: Topics) -> list[Topic]:
     return [Topic(f"{group_of(topics)}-{name}-changelog", topics.partitions, config) for name in ("state", "routes")]
 
 
-class HighestPositionWins(faust.Table):  # type: ignore[misc]
+class HighestPositionWins(faust.Table[bytes, bytes]):
     """On recovery a record with a lower position never replaces a higher one, whatever the changelog's order."""
 
     def apply_changelog_batch(self, batch: Any) -> None:
@@ -120,22 +120,23 @@ class Worker:
 
     def _connect(self) -> None:
         """Hook into Faust: lanes live from the end of recovery to the next revocation; reading starts at the state's own position."""
-        app, consumer = self._app, self._app.consumer
+        app: Any = self._app
+        consumer: Any = app.consumer
         from_group = consumer.seek_to_committed
-        create = consumer._thread._create_worker_consumer
+        create = consumer._thread._create_worker_consumer  # noqa: SLF001 - Faust offers no setting for any of these four
 
         async def seek_to_state() -> Mapping[TP, int]:
             positions = dict(await from_group())  # the group's offset is only a hint
             for lane in self._lanes.all():
                 tp = TP(lane.topic, lane.partition)
                 positions[tp] = lane.first
-                await consumer._seek(tp, lane.first)
+                await consumer._seek(tp, lane.first)  # noqa: SLF001
             self._say("ready")
             return positions
 
         def read_committed(transport: Any) -> Any:
             made = create(transport)
-            made._isolation_level = "read_committed"  # aborted transactions of foreign producers do not count
+            made._isolation_level = "read_committed"  # noqa: SLF001 - aborted transactions of foreign producers do not count
             return made
 
         async def recovered(_app: Any, **_: Any) -> None:
@@ -146,7 +147,7 @@ class Worker:
             await self._hand_over()
 
         consumer.seek_to_committed = seek_to_state
-        consumer._thread._create_worker_consumer = read_committed
+        consumer._thread._create_worker_consumer = read_committed  # noqa: SLF001
         self._kept = (recovered, revoked)  # Faust holds its receivers weakly
         app.on_rebalance_complete.connect(recovered)
         app.on_partitions_revoked.connect(revoked)
@@ -192,16 +193,17 @@ class Worker:
     def _check_tail(self, topic: str, partition: int, first: int, end: int) -> None:
         if first > end:
             words = (
-                f"the log lost its tail: {topic} partition {partition} ends at {end}, but this worker has folded up to {first - 1}. Bring the "
-                "broker's disk back, or accept the loss: stop everything and run `varve replay --state`, which rebuilds from what the log holds"
+                f"the log lost its tail: {topic} partition {partition} ends at {end}, but this worker has folded up to {first - 1}. Bring "
+                "the broker's disk back, or accept the loss: stop everything and run `varve replay --state`, which rebuilds from what the "
+                "log holds"
             )
             leave(EXIT_LOG_LOST, words)
 
     def _check_kept(self, topic: str, partition: int, first: int, start: int) -> None:
         if start > first:
             words = (
-                f"the log lost its head: {topic} partition {partition} starts at {start}, but this worker needs record {first}. Its retention "
-                "must be unlimited (`varve topics`); restore the missing records from a copy"
+                f"the log lost its head: {topic} partition {partition} starts at {start}, but this worker needs record {first}. Its "
+                "retention must be unlimited (`varve topics`); restore the missing records from a copy"
             )
             leave(EXIT_LOG_LOST, words)
 

@@ -88,7 +88,8 @@ async def _read(log: Log, topics: Topics, first: int, end: int) -> AsyncIterator
             records = await reader.poll(POLL_SECONDS)
             empty = 0 if records else empty + 1
             if empty > EMPTY_POLLS_MAX:
-                raise Fault("letters-unreadable", f"{topics.dead_letters} ends at {end} but nothing can be read at {at}: see the broker's log")
+                words = f"{topics.dead_letters} ends at {end} but nothing can be read at {at}: see the broker's log"
+                raise Fault("letters-unreadable", words)
             for record in records:
                 at = record.offset + 1
                 if record.offset < end:
@@ -104,6 +105,5 @@ def _letter(record: LogRecord) -> Letter:
     def number(name: str) -> int:
         return int(word(name) or -1)
 
-    return Letter(
-        record.value, word("code"), word("reason"), word("topic"), number("partition"), number("offset"), word("content-type"), number("time")
-    )
+    where = (word("topic"), number("partition"), number("offset"))
+    return Letter(record.value, word("code"), word("reason"), *where, word("content-type"), number("time"))

@@ -72,7 +72,8 @@ class Lane:
                 while not found or found[-1].offset < got:
                     found += await reader.poll(0.2)
         except TimeoutError:
-            raise Unavailable("gap-unread", f"{self.topic} {self.partition}: records {expected} to {got - 1} could not be read again in time") from None
+            words = f"{self.topic} {self.partition}: records {expected} to {got - 1} could not be read again in time"
+            raise Unavailable("gap-unread", words) from None
         finally:
             await reader.close()
         return [record for record in found if record.offset < got]

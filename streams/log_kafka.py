@@ -43,7 +43,8 @@ class KafkaLog:
                 stored = await self._producer.send(topic, value, key, partition, headers=list(headers))
             found = await stored
         except MessageSizeTooLargeError:
-            raise TooLarge("record-too-large", f"a record of {len(value)} bytes for {topic} is over {RECORD_BYTES_MAX}: send less at once") from None
+            words = f"a record of {len(value)} bytes for {topic} is over {RECORD_BYTES_MAX}: send less at once"
+            raise TooLarge("record-too-large", words) from None
         except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self.brokers, f"did not store a record on {topic}", reason) from reason
         return Appended(found.partition, found.offset, found.timestamp * _MS)
@@ -104,7 +105,8 @@ class KafkaReader:
             consumer = self._consumer or await self._start()
             found = await consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         except OffsetOutOfRangeError as reason:
-            raise Fault("offset-gone", f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or rebuild") from reason
+            words = f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or rebuild"
+            raise Fault("offset-gone", words) from reason
         except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self._brokers, f"did not answer a read of {self._topic}", reason) from reason
         return [_record(one) for _, records in sorted(found.items()) for one in records]
@@ -237,7 +239,8 @@ def new_producer(brokers: str) -> AIOKafkaProducer:
 
 def unavailable(brokers: str, what: str, reason: BaseException) -> Unavailable:
     said = str(reason) or type(reason).__name__
-    return Unavailable("broker-unreachable", f"the broker at {brokers} {what} ({said}): see that it runs and that VARVE_LOG__BROKERS names it")
+    words = f"the broker at {brokers} {what} ({said}): see that it runs and that VARVE_LOG__BROKERS names it"
+    return Unavailable("broker-unreachable", words)
 
 
 def _record(one: Any) -> LogRecord:

@@ -78,7 +78,8 @@ class MemoryLog:
     def read(self, topic: str, partition: int, offset: int, records_max: int) -> Sequence[LogRecord]:
         at = self._partition(topic, partition)
         if not at.start <= offset <= at.end:
-            raise Fault("offset-gone", f"{topic} partition {partition} holds {at.start} to {at.end}, not {offset}: read from starts(), or rebuild")
+            words = f"{topic} partition {partition} holds {at.start} to {at.end}, not {offset}: read from starts(), or rebuild"
+            raise Fault("offset-gone", words)
         first = len(at.records)
         while first > 0 and at.records[first - 1].offset >= offset:
             first -= 1

@@ -45,7 +45,8 @@ class RouteState:
             return state
         state.applied, found = _HEADER.unpack_from(own)
         if found != FORMAT:
-            raise Fault("state-format", f"the route agent's state is of format {found}, this version reads {FORMAT}: finish with the old version first")
+            words = f"the route agent's state is of format {found}, this version reads {FORMAT}: finish with the old version first"
+            raise Fault("state-format", words)
         state.newest, count, pairs = _OWN.unpack_from(own, _HEADER.size)
         numbers = struct.unpack_from(f">{2 * pairs}q", own, _HEADER.size + _OWN.size)
         state.last = dict(zip(numbers[::2], numbers[1::2], strict=True))

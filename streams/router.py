@@ -117,7 +117,7 @@ class RouteShell:
         return decoded
 
     def _guard(self, record: Record, newest: int) -> Guarded:
-        kept_numbers, outcomes, seen = [], {}, dict[bytes, SeenId]()
+        kept_numbers, outcomes, seen = list[int](), dict[str, str](), dict[bytes, SeenId]()
         for number, event in enumerate(record.events):
             if event.event_id is None:
                 kept_numbers.append(number)
@@ -136,7 +136,8 @@ class RouteShell:
         parts = {partition: encode(part) for partition, part in split(record, self._partitions).items()}
         largest = max(len(value) for value in parts.values())
         if largest > self._part_bytes_max - _HEADER_ROOM:
-            raise Incorrect("record-too-large", f"a part of this record takes {largest} bytes, over {self._part_bytes_max}: send fewer rows at once")
+            words = f"a part of this record takes {largest} bytes, over {self._part_bytes_max}: send fewer rows at once"
+            raise Incorrect("record-too-large", words)
         return parts
 
     async def _turn_away(self, record: LogRecord, code: str, reason: str) -> None:
