@@ -1,0 +1,287 @@
+"""The Python client: pandas in and out, Arrow on the wire, over the native HTTP API.
+
+Before: notebooks, scripts, the demo. After: client_frames.py makes bodies and frames, client_http.py moves them.
+pandas is imported only where a frame is made; a write that is retried counts once (I3).
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import httpx
+import pyarrow as pa
+
+from varve.client_frames import Missing, frame_of, named, series_of, wide_of
+from varve.client_http import Line, Params, Retries
+from varve.client_progress import transfer
+from varve.client_uploads import Run, Upload, Wait, Written, named_values, upload
+from varve.client_words import KEEP, Kept, Name, fields_given, instant_text, named_series, path_name, selections
+from varve.clock import new_id
+from varve.errors import Incorrect
+from varve.series import DEFAULT_TENANT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE_SHOWN_ROWS_MIN = 100_000
+Shape = Literal["flat", "overlapping", "history", "relative"]
+
+
+class Client:
+    """client = Client("http://127.0.0.1:8000"); client.write("temperature", series); client.flat("temperature")"""
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        tenant: uuid.UUID | str | None = None,
+        key: str | None = None,
+        *,
+        timeout_seconds: float = 120.0,
+        retries: Retries | None = None,
+        progress: bool | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """key: an API key; progress: None shows bars of long transfers on a terminal; transport: for tests and proxies."""
+        headers = {"User-Agent": "varve-client"}
+        headers |= {"X-Tenant": str(tenant)} if tenant else {}
+        headers |= {"X-API-Key": key} if key else {}
+        self._line = Line(url, headers, timeout_seconds, retries or Retries(), transport)
+        self._progress = progress
+        self.tenant = DEFAULT_TENANT if tenant is None else uuid.UUID(str(tenant))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._line.close()
+
+    @property
+    def token(self) -> str | None:
+        """Covers every write of this client; hand it to another client's after=."""
+        return self._line.token
+
+    def create(
+        self,
+        key: str | None = None,
+        *,
+        value_type: Literal["number", "bool", "text"] | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        unit: str | None = None,
+        tags: Sequence[str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> uuid.UUID:
+        """Make a series, or set what is given on the one that has this key; its id."""
+        given: dict[str, Any] = {"key": key, "value_type": value_type, "name": name, "description": description, "unit": unit}
+        given |= {"tags": tags, "attributes": attributes, "labels": labels}
+        made = self._line.write("POST", "/api/v1/series", {field: one for field, one in given.items() if one is not None})
+        return uuid.UUID(made["series_id"])
+
+    def describe(
+        self,
+        series: Name,
+        *,
+        name: str | Kept | None = KEEP,
+        description: str | Kept | None = KEEP,
+        unit: str | Kept | None = KEEP,
+        tags: Sequence[str] | Kept | None = KEEP,
+        attributes: Mapping[str, str] | Kept | None = KEEP,
+        labels: Mapping[str, str] | Kept | None = KEEP,
+    ) -> None:
+        """Change how a series is described: what is given replaces, None clears, what is left out stays."""
+        change = fields_given(name=name, description=description, unit=unit, tags=tags, attributes=attributes, labels=labels)
+        self._line.write("PATCH", f"/api/v1/series/{path_name(series)}", change)
+
+    def series(self, series: Name) -> dict[str, Any]:
+        """How one series is described."""
+        found: dict[str, Any] = self._line.get(f"/api/v1/series/{path_name(series)}", {"after": self.token})
+        return found
+
+    def find(
+        self,
+        *,
+        prefix: str | None = None,
+        name: str | None = None,
+        unit: str | None = None,
+        tags: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The series that match every filter, by key; prefix: how the key begins."""
+        params = {"prefix": prefix, "name": name, "unit": unit, "tag": list(tags), "after": self.token, "limit": 10_000}
+        params |= {"attribute": _pairs(attributes), "label": _pairs(labels)}
+        return [dict(row) for row in self._line.listed("/api/v1/series", "series", params)]
+
+    def write(
+        self,
+        series: "str | uuid.UUID | pd.Series[Any] | pd.DataFrame | pa.Table",
+        values: "pd.Series[Any] | pd.DataFrame | pa.Table | None" = None,
+        *,
+        known_time: Any = None,
+        changed_by: str | None = None,
+        missing: Missing | None = None,
+        wait: Wait = "view",
+        key: str | None = None,
+        parallel: int = 1,
+    ) -> Written:
+        """Write points: write(key, values), or write(values) where a Series' name or a wide frame's columns are the keys.
+
+        Times need a zone. A missing value is written as null from a Series and left out from a wide frame; `missing` says
+        otherwise. key: repeat it with the same values and they count once. parallel: bodies sent at a time, for long tables
+        in which no cell comes twice.
+        """
+        name, given = named_values(series, values)
+        params = {"known_time": instant_text(known_time, "known_time"), "changed_by": changed_by}
+        how = Upload("/api/v1/points", params, missing, wait, key or new_id().hex, parallel, self._progress)
+        return upload(self._line, name, given, how)
+
+    def update(
+        self,
+        series: Name,
+        valid_time: Any,
+        *,
+        value: float | bool | str | Kept | None = KEEP,
+        annotation: str | Kept | None = KEEP,
+        tags: Sequence[str] | Kept | None = KEEP,
+        valid_time_end: Any = KEEP,
+        run_id: uuid.UUID | str | None = None,
+        changed_by: str | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Correct one cell: what is given replaces, None clears, what is left out stays as it is."""
+        change = fields_given(value=value, annotation=annotation, tags=tags)
+        if valid_time_end is not KEEP:
+            change["valid_time_end"] = instant_text(valid_time_end, "valid_time_end")
+        if not change:
+            raise Incorrect("nothing-to-change", "give value, annotation, tags or valid_time_end: what is left out stays as it is")
+        row = {"valid_time": instant_text(valid_time, "valid_time"), **change}
+        row |= {"series_id": str(series)} if isinstance(series, uuid.UUID) else {"series": series}
+        row |= {"run_id": str(run_id)} if run_id else {}
+        row |= {"changed_by": changed_by} if changed_by else {}
+        answer: dict[str, Any] = self._line.write("PATCH", "/api/v1/points", {"updates": [row]}, key=key)
+        return answer
+
+    @contextmanager
+    def run(
+        self,
+        workflow: str | None = None,
+        *,
+        known_time: Any = None,
+        params: Mapping[str, Any] | None = None,
+        changed_by: str | None = None,
+        key: str | None = None,
+    ) -> Iterator["Run"]:
+        """A run: one upload of many series, known at one time; sealed at the end, left open where the block fails."""
+        key = key or new_id().hex
+        body = {"workflow_id": workflow, "known_time": instant_text(known_time, "known_time"), "params": params, "changed_by": changed_by}
+        made = self._line.write("POST", "/api/v1/runs", {name: one for name, one in body.items() if one is not None}, key=key)
+        opened = Run(self._line, uuid.UUID(made["run_id"]), key, self._progress)
+        yield opened
+        self._line.write("POST", f"/api/v1/runs/{opened.run_id}/seal", {"points": opened.rows}, key=key)
+
+    def runs(self, workflow: str | None = None) -> list[dict[str, Any]]:
+        """Runs, newest first."""
+        params = {"workflow_id": workflow, "after": self.token}
+        return [dict(row) for row in self._line.listed("/api/v1/runs", "runs", params)]
+
+    def wait_for(self, token: str | None = None) -> None:
+        """Returns when every read shows what the token's write wrote (without one: all writes of this client)."""
+        self._line.wait_for(token)
+
+    def flat(self, series: Name | Sequence[Name], start: Any = None, until: Any = None, **bounds: Any) -> Any:
+        """What is known of each valid_time in [start, until): a Series, or for a list of series a frame with a column each.
+
+        bounds: as_of, as_of_recorded, known_from, known_until, run_id, after.
+        """
+        return self._values("flat", series, ("valid_time",), _bounds(start, until, bounds))
+
+    def as_of(
+        self, series: Name | Sequence[Name], known: Any = None, recorded: Any = None, start: Any = None, until: Any = None, **bounds: Any
+    ) -> Any:
+        """flat as it was: by what was known at `known`, by what Varve had accepted at `recorded`, or both."""
+        if known is None and recorded is None:
+            raise Incorrect("as-of", "say as of when: known=, recorded= or both")
+        return self.flat(series, start, until, **bounds, as_of=known, as_of_recorded=recorded)
+
+    def overlapping(self, series: Name | Sequence[Name], start: Any = None, until: Any = None, **bounds: Any) -> Any:
+        """Every forecast: values by (known_time, valid_time)."""
+        return self._values("overlapping", series, ("known_time", "valid_time"), _bounds(start, until, bounds))
+
+    def relative(
+        self,
+        series: Name | Sequence[Name],
+        start: Any = None,
+        until: Any = None,
+        *,
+        before: timedelta | None = None,
+        days_before: int | None = None,
+        at: str | None = None,
+        zone: str | None = None,
+        **bounds: Any,
+    ) -> Any:
+        """What was known `before` each valid_time, or at a clock time days before: days_before=1, at="12:00", zone="Europe/Oslo"."""
+        seconds = None if before is None else round(before.total_seconds())
+        cut_off = {"before_seconds": seconds, "days_before": days_before, "at": at, "zone": zone}
+        return self._values("relative", series, ("valid_time",), _bounds(start, until, bounds) | cut_off)
+
+    def history(self, series: Name | Sequence[Name], start: Any = None, until: Any = None, **bounds: Any) -> "pd.DataFrame":
+        """Every layer of every cell, with the value that it led to, who wrote it and when."""
+        return frame_of(self.table("history", series, **_bounds(start, until, bounds)), ("valid_time",))
+
+    def latest(self, series: Name | Sequence[Name], **bounds: Any) -> "pd.DataFrame":
+        """The newest value of each series, a row each."""
+        return frame_of(self._read("latest", series, _bounds(None, None, bounds)), ("series",))
+
+    def table(self, shape: Shape, series: Name | Sequence[Name], **params: Any) -> pa.Table:
+        """The rows as one Arrow table; columns="valid_time,value,known_time,..." chooses; params as the API's."""
+        return self._read(f"values/{shape}", series, params)
+
+    def _values(self, shape: Shape, series: Name | Sequence[Name], index: Sequence[str], params: Mapping[str, Any]) -> Any:
+        table = self._read(f"values/{shape}", series, params)
+        if isinstance(series, str | uuid.UUID):
+            return series_of(table, str(series), index)
+        return wide_of(table, list(named_series(series, self.tenant).values()), index)
+
+    def _read(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
+        """Every page of it; names are asked for in several questions where there are very many."""
+        names = named_series(series, self.tenant)
+        parts: list[pa.Table] = []
+        for chosen in selections(names):
+            pages = self._line.pages(f"/api/v1/{path}", {"after": self.token, **chosen, **params})
+            some = [next(pages)]
+            with transfer(f"reading {path}", None, self._progress if some[0].num_rows >= PAGE_SHOWN_ROWS_MIN else False) as advance:
+                advance(some[0].num_rows)
+                for page in pages:
+                    some.append(page)
+                    advance(page.num_rows)
+            parts.append(named(pa.concat_tables(some, promote_options="permissive"), _asked(names, chosen)))
+        return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+
+
+def _asked(names: Mapping[uuid.UUID, str], chosen: Mapping[str, Sequence[str]]) -> dict[uuid.UUID, str]:
+    """Those of the names that this question was about."""
+    called = {*chosen["key"], *chosen["series_id"]}
+    return {ident: name for ident, name in names.items() if name in called}
+
+
+def _bounds(start: Any, until: Any, bounds: Mapping[str, Any]) -> dict[str, Any]:
+    times = {"from": start, "until": until}
+    times |= {name: bounds[name] for name in ("as_of", "as_of_recorded", "known_from", "known_until") if name in bounds}
+    rest = {name: given for name, given in bounds.items() if name not in times}
+    unknown = sorted(set(rest) - {"run_id", "after"})
+    if unknown:
+        raise Incorrect(
+            "bound-unknown", f"{', '.join(unknown)}: known are as_of, as_of_recorded, known_from, known_until, run_id and after"
+        )
+    return {name: instant_text(given, name) for name, given in times.items()} | {name: str(given) for name, given in rest.items() if given}
+
+
+def _pairs(given: Mapping[str, str] | None) -> list[str]:
+    return [f"{name}:{value}" for name, value in (given or {}).items()]
