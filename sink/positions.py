@@ -67,12 +67,12 @@ def refuse_lost(
             if end < offset:
                 raise Fault(
                     "log-lost-tail",
-                    f"{topic} partition {one.partition} ends at {end}, but the store {where} has read up to {offset}: its tail is lost. "
-                    "Bring its newest files back, or, to go on with what is left of it, remove the store and let it be rebuilt",
+                    f"{topic} partition {one.partition} ends at {end}, but the store {where} has read up to {offset}: the log lost its "
+                    "tail. Bring its newest files back, or, to go on with what is left of it, remove the store and let it be rebuilt",
                 )
         if starts.get(one.partition, 0) > one.points_offset:
             raise Fault(
                 "points-expired",
-                f"{points} partition {one.partition} starts at {starts[one.partition]} and the store {where} needs {one.points_offset}: "
-                "it  was away for longer than the topic keeps. Remove the store and the fold's state, and let them be rebuilt from the events",
+                f"{points} partition {one.partition} starts at {starts[one.partition]}, but the store {where} needs {one.points_offset}: "
+                "it was away for longer than the topic keeps. Remove it and the fold's state, and let both be rebuilt from the events",
             )

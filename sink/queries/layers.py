@@ -36,6 +36,12 @@ def instant_place(name: str) -> str:
     return f"fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')"
 
 
+def visible(alias: str, watermark: tuple[int, ...], bound: dict[str, Any]) -> str:
+    """The row lies below its partition's watermark; a partition that the vector does not have is not seen at all."""
+    bound["versions_until"] = [offset << ROW_BITS for offset in watermark]
+    return f"{alias}.version < {{versions_until:Array(UInt64)}}[{alias}.partition + 1]"
+
+
 def known_from(selection: Selection, alias: str, bound: dict[str, Any]) -> list[str]:
     """Bounds the rows shown, not the layers folded: an update keeps the fields of layers known before."""
     if selection.known_from is None:
@@ -59,5 +65,4 @@ def _within_watermark(selection: Selection, where: list[str], bound: dict[str, A
         where.append("l.version < {version_until:UInt64}")
         bound["version_until"] = selection.watermark[partition] << ROW_BITS
     else:
-        where.append("l.version < {versions_until:Array(UInt64)}[l.partition + 1]")
-        bound["versions_until"] = [offset << ROW_BITS for offset in selection.watermark]
+        where.append(visible("l", selection.watermark, bound))

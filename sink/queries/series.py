@@ -1,0 +1,105 @@
+"""Series of one tenant: found by id, key, name, unit, tags, attributes, labels; each field as its newest row says.
+
+Pages are in order of (key, series_id); series without a key come first.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sink.queries.layers import visible
+from sink.queries.query import Query
+from streams.points import SERIES_FIELDS
+
+_MATCHES = ("key", "name", "unit", "description", "value_type")
+
+
+@dataclass(frozen=True)
+class SeriesSearch:
+    """All conditions hold together; None and empty ones do not narrow. watermark None: everything that the store has.
+
+    exact, prefix: by field (key, name, unit, description, value_type). after: (key, series_id) of the last row seen.
+    """
+
+    tenant: uuid.UUID
+    watermark: tuple[int, ...] | None = None
+    ids: tuple[uuid.UUID, ...] | None = None
+    exact: Mapping[str, str] = field(default_factory=dict)
+    prefix: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    with_deleted: bool = False
+    after: tuple[str, uuid.UUID] | None = None
+    limit: int | None = None
+
+
+def series(search: SeriesSearch) -> Query:
+    where, bound = ["s.tenant = {tenant:UUID}"], dict[str, object](tenant=search.tenant)
+    if search.watermark is not None:
+        where.append(visible("s", search.watermark, bound))
+    if search.ids is not None:
+        where.append("s.series_id IN {ids:Array(UUID)}")
+        bound["ids"] = list(search.ids)
+    conditions = _conditions(search, bound)
+    tail = "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
+    page = "\nLIMIT {limit:UInt64}" if search.limit is not None else ""
+    if search.limit is not None:
+        bound["limit"] = search.limit
+    listed = (
+        "series_id, key, name, description, unit, value_type, tags, attributes, labels, created_time, changed_time, changed_by, version"
+    )
+    names = ", ".join(f"c.{name} AS {name}" for name in listed.split(", "))
+    return Query(f"SELECT {names}\nFROM {_folded(where)} AS c{tail}\nORDER BY ifNull(c.key, ''), c.series_id{page}", bound)
+
+
+def value_types(tenant: uuid.UUID, ids: tuple[uuid.UUID, ...]) -> Query:
+    """series_id, value_type of those that exist, whether visible yet or not: a value type never changes."""
+    found = series(SeriesSearch(tenant, ids=ids))
+    return Query(f"SELECT v.series_id AS series_id, v.value_type AS value_type FROM (\n{found.sql}\n) AS v", found.parameters)
+
+
+def _folded(where: list[str]) -> str:
+    """One row a series; each field from the row of highest version whose mask has its bit (order of SERIES_FIELDS)."""
+    fields = [
+        f"tupleElement(argMaxIf(tuple(s.{name}), s.version, bitTest(s.mask, {bit})), 1) AS {name}" for bit, name in enumerate(SERIES_FIELDS)
+    ]
+    fields[SERIES_FIELDS.index("value_type")] = _value_type()
+    fields += [
+        "min(s.recorded_time) AS created_time",
+        "max(s.recorded_time) AS changed_time",
+        "argMax(s.changed_by, s.version) AS changed_by",
+        "max(s.version) AS version",
+    ]
+    listed = ",\n  ".join(["s.series_id AS series_id", *fields])
+    return f"(\nSELECT\n  {listed}\nFROM series AS s\nWHERE " + "\n  AND ".join(where) + "\nGROUP BY s.series_id\n)"
+
+
+def _value_type() -> str:
+    bit = SERIES_FIELDS.index("value_type")
+    return f"ifNull(tupleElement(argMaxIf(tuple(s.value_type), s.version, bitTest(s.mask, {bit})), 1), 'number') AS value_type"
+
+
+def _conditions(search: SeriesSearch, bound: dict[str, object]) -> list[str]:
+    found = [] if search.with_deleted else ["c.deleted = 0"]
+    for name in _MATCHES:
+        if name in search.exact:
+            found.append(f"c.{name} = {{{name}:String}}")
+            bound[name] = search.exact[name]
+        if name in search.prefix:
+            found.append(f"startsWith(ifNull(c.{name}, ''), {{{name}_prefix:String}})")
+            bound[f"{name}_prefix"] = search.prefix[name]
+    if search.tags:
+        found.append("hasAll(c.tags, {tags:Array(String)})")
+        bound["tags"] = list(search.tags)
+    for name, pairs in (("attributes", search.attributes), ("labels", search.labels)):
+        if pairs:
+            keys, values = f"{{{name}_keys:Array(String)}}", f"{{{name}_values:Array(String)}}"
+            found.append(f"arrayAll((k, v) -> mapContains(c.{name}, k) AND c.{name}[k] = v, {keys}, {values})")
+            bound[f"{name}_keys"], bound[f"{name}_values"] = list(pairs), list(pairs.values())
+    if search.after is not None:
+        found.append(
+            "(ifNull(c.key, '') > {after_key:String} OR (ifNull(c.key, '') = {after_key:String} AND c.series_id > {after_id:UUID}))"
+        )
+        bound["after_key"], bound["after_id"] = search.after
+    return found
