@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from varve.codec import COMPRESSED_ROWS_MIN
+
 _UUID = pa.binary(16)  # big-endian bytes of the UUID
 _TIME = pa.timestamp("ns", "UTC")
 _WORDS = pa.list_(pa.string())
@@ -137,6 +139,7 @@ def _headers(name: str, offset: int, last: bool) -> tuple[tuple[str, bytes], ...
 
 def _ipc(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    kind = "lz4" if table.num_rows >= COMPRESSED_ROWS_MIN else None
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=kind)) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
