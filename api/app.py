@@ -1,0 +1,33 @@
+"""The FastAPI application of given parts: every route of the native API and of each door, one error handler. No IO here.
+
+Before: server.py or a test makes the parts. After: uvicorn serves it.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from api import errors
+from api.doors.timedb import routes as timedb
+from api.doors.timedb.words import WORDING as TIMEDB
+from api.native import points, runs, series, status, updates, values
+from api.parts import Parts
+
+
+def create_app(parts: Parts) -> FastAPI:
+    app = FastAPI(
+        title="Varve",
+        version=own_version(),
+        description="Bitemporal time series: nothing is ever overwritten. The native API is under /api/v1; TimeDB's clients are served at /.",
+    )
+    for room in (status, points, updates, runs, values, series, timedb):
+        app.include_router(room.router(parts))
+    errors.install(app, (TIMEDB,))
+    return app
+
+
+def own_version() -> str:
+    try:
+        return version("varvedb")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,127 @@
+"""Puts the parts of a server together, and tells which tasks must run beside it. Opened in order, closed in the opposite order.
+
+Before: server.py, or a test with a log of its own. After: create_app takes the parts. Accepted uploads of a former process
+are finished before the server is ready (I12).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from api.catalog import Catalog
+from api.clock_guard import ClockGuard
+from api.health import Health
+from api.lookups import Lookups
+from api.outcomes import Outcomes
+from api.parts import Parts
+from api.reads import Reads
+from api.receipts import Receipts
+from api.runs import Runs
+from api.spool import Spool
+from api.store_calls import StoreCalls
+from api.views import Views
+from api.writer import Writer
+from sink.consumer import Sink, follow_progress
+from sink.store import Store
+from sink.watermark import Watermarks
+from streams.log import Log
+from streams.topics import Topics
+from varve.clock import Clock
+from varve.errors import Unavailable, VarveError
+from varve.position import Token
+from varve.settings import Settings
+
+log = logging.getLogger(__name__)
+RECOVERY_RETRY_SECONDS = 1.0
+
+
+@dataclass
+class Assembly:
+    """tasks: run them while serving. started(): returns when a request may come in."""
+
+    parts: Parts
+    tasks: dict[str, Coroutine[Any, Any, None]]
+    receipts: Receipts
+    guard: ClockGuard
+    spool: Spool
+
+    async def started(self) -> None:
+        await self.receipts.following.wait()
+        try:
+            await self.guard.beat(self.parts.log, self.parts.topics.progress)
+        except VarveError as error:
+            log.warning("clock beat: %s", error.message)
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, clock: Clock, *, with_sink: bool) -> AsyncIterator[Assembly]:
+    """With a log on the broker of the settings."""
+    from streams.log_kafka import open_log
+
+    topics = Topics(settings.log.prefix, settings.log.partitions)
+    source = await open_log(settings.log.brokers, topics, settings.log.replication)
+    try:
+        store = await asyncio.to_thread(_open_store, settings, topics)
+        try:
+            async with assembled(settings, clock, source, topics, store, with_sink=with_sink) as assembly:
+                yield assembly
+        finally:
+            await asyncio.to_thread(store.close)
+    finally:
+        await source.close()
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool) -> AsyncIterator[Assembly]:
+    watermarks = Watermarks(topics.partitions)
+    calls = StoreCalls(store, settings.store.readers)
+    lookups = Lookups(calls)
+    guard, views, catalog = ClockGuard(clock), Views(watermarks, source.log_id, settings.http), Catalog(lookups.value_types)
+    receipts, outcomes = Receipts(source, topics.receipts), Outcomes(lookups.outcomes)
+    spool = Spool(settings.data / "spool", source, topics.events, guard.heard, settings.http.wait_seconds_max)
+    sink = Sink(source, topics, store, watermarks, settings.store.batch_rows_max) if with_sink else None
+    health = Health(source, topics, guard, spool, calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
+    writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, views, spool)
+    reads = Reads(calls, lookups, catalog, views, source.log_id, topics.partitions)
+    parts = Parts(settings, source, topics, clock, writer, views, catalog, Runs(lookups.run), reads, health)
+    spool.recovering = bool(spool.accepted())
+    tasks = {
+        "receipts": receipts.run(),
+        "clock": guard.run(source, topics.progress),
+        "heartbeats": health.run(),
+        "spool": _finish_uploads(source, topics, spool, outcomes, views),
+        "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
+    }
+    try:
+        yield Assembly(parts, tasks, receipts, guard, spool)
+    finally:
+        for task in tasks.values():
+            task.close()
+        await spool.settle()
+        calls.close()
+
+
+def _open_store(settings: Settings, topics: Topics) -> Store:
+    store = Store.open(settings, topics.generation)
+    store.migrate()
+    return store
+
+
+async def _finish_uploads(source: Log, topics: Topics, spool: Spool, outcomes: Outcomes, views: Views) -> None:
+    """Pieces that are on the log already are told by their outcomes, once the store has all that the log had at start."""
+    while spool.recovering:
+        try:
+            ends = await source.ends(topics.events)
+            token = Token(source.log_id, {partition: end - 1 for partition, end in ends.items() if end})
+            await views.reached(token)
+            for event_id in spool.accepted():
+                log.info("finishing the accepted upload %s", event_id)
+                await spool.finish(event_id, outcomes)
+            spool.recovering = False
+        except Unavailable as error:
+            log.warning("accepted uploads: %s; trying again", error.message)
+            await asyncio.sleep(RECOVERY_RETRY_SECONDS)
+    await asyncio.Event().wait()

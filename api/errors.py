@@ -1,0 +1,102 @@
+"""How errors leave the building: one handler turns each VarveError into its class's status and a JSON body; a door that
+words its own (TimeDB's {"detail"}) is asked by path. Nothing of our inside is told where the fault is ours.
+
+Before: everything that raises. After: the client. I12: a held write that gave up waiting carries its token.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from varve.errors import BadRow, Fault, Incorrect, NotFound, Unavailable, VarveError
+from varve.position import Token
+
+log = logging.getLogger(__name__)
+
+
+class StillWaiting(Unavailable):
+    """The write is safe on the log; only the wait for its view was given up."""
+
+    def __init__(self, code: str, message: str, token: Token) -> None:
+        super().__init__(code, message)
+        self.token = token
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Which paths a door owns and how it says an error."""
+
+    owns: Callable[[str], bool]
+    body: Callable[[VarveError], dict[str, Any]]
+
+
+def native_body(error: VarveError) -> dict[str, Any]:
+    said: dict[str, Any] = {"code": error.code, "message": error.message}
+    if isinstance(error, StillWaiting):
+        said["token"] = str(error.token)
+    said["rows"] = [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
+    return {"error": said}
+
+
+def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Response:
+    body = next((wording.body for wording in wordings if wording.owns(path)), native_body)(error)
+    headers = {"Retry-After": "1"} if error.status == Unavailable.status else {}
+    if isinstance(error, StillWaiting):
+        headers["Varve-Token"] = str(error.token)
+    return Response(orjson.dumps(body), error.status, headers, "application/json")
+
+
+def install(app: FastAPI, wordings: Sequence[Wording]) -> None:
+    async def refused(request: Request, error: Exception) -> Response:
+        return answer(_as_varve(error), request.url.path, wordings)
+
+    async def broken(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        fault = Fault("internal", "a defect of Varve: the server's log has the details")
+        return answer(fault, request.url.path, wordings)
+
+    for kind in (VarveError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, refused)
+    app.add_exception_handler(Exception, broken)
+
+
+def _as_varve(error: Exception) -> VarveError:
+    match error:
+        case VarveError():
+            return error
+        case RequestValidationError():
+            return from_validation(error.errors())
+        case HTTPException():
+            if error.status_code == NotFound.status:
+                return NotFound("no-such-route", "there is nothing at this path: GET /openapi.json lists the routes")
+            other = Incorrect("method-not-allowed" if error.status_code == 405 else "http", str(error.detail))
+            other.status = error.status_code
+            return other
+        case _:
+            return Fault("internal", "a defect of Varve")
+
+
+def from_validation(found: Sequence[Any]) -> Incorrect:
+    """pydantic's list of complaints in our words: one bad row each."""
+    rows = tuple(BadRow(_row_of(one["loc"]), _column_of(one["loc"]), _reason(one)) for one in found)
+    first = rows[0]
+    return Incorrect("field-incorrect", f"{first.column}: {first.reason}", rows)
+
+
+def _reason(one: Any) -> str:
+    return "is not a field of this request" if one["type"] == "extra_forbidden" else str(one["msg"])
+
+
+def _row_of(place: Sequence[Any]) -> int:
+    return next((part for part in place if isinstance(part, int)), 0)
+
+
+def _column_of(place: Sequence[Any]) -> str:
+    words = [str(part) for part in place if not isinstance(part, int) and part not in ("query", "body", "header", "path")]
+    return ".".join(words) or "the request"

@@ -1,0 +1,82 @@
+"""Whether Varve can serve now: broker, worker and store answer, and nothing is being recovered (GET /readyz).
+
+Before: follows varve.progress for the workers' heartbeats. After: readyz and status name what is missing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from api.clock_guard import ClockGuard
+from api.spool import Spool
+from streams.log import Log
+from streams.progress import Beat, not_folded, read_beat
+from streams.topics import Topics
+from varve.errors import VarveError
+
+log = logging.getLogger(__name__)
+
+
+class Health:
+    """trouble: what ails the sink of this process, in words; empty where all is well or there is none."""
+
+    def __init__(
+        self, source: Log, topics: Topics, guard: ClockGuard, spool: Spool, store_answers: Callable[[], Awaitable[None]], trouble: Callable[[], str]
+    ) -> None:
+        self._log, self._topics, self._guard, self._spool = source, topics, guard, spool
+        self._store_answers, self._trouble = store_answers, trouble
+        self.beats: dict[str, Beat] = {}
+
+    async def run(self) -> None:
+        """Until cancelled: the newest heartbeat of each worker."""
+        start: dict[int, int] = {}
+        while True:
+            try:
+                start = start or dict(await self._log.starts(self._topics.progress))
+                await self._follow(start)
+            except VarveError as error:
+                log.warning("heartbeats: %s", error.message)
+                await asyncio.sleep(0.5)
+
+    async def complaints(self) -> list[str]:
+        """Empty where all is well."""
+        found = await asyncio.gather(self._broker(), self._store())
+        return [*(one for one in found if one), *self._workers(), *self._recovery()]
+
+    async def _follow(self, start: dict[int, int]) -> None:
+        reader = self._log.reader(self._topics.progress, start)
+        try:
+            while True:
+                for record in await reader.poll(1.0):
+                    start[record.partition] = record.offset + 1
+                    beat = read_beat(record)
+                    if beat is not None:
+                        self.beats[beat.worker] = beat
+        finally:
+            await reader.close()
+
+    async def _broker(self) -> str:
+        try:
+            async with asyncio.timeout(4.0):
+                await self._log.ends(self._topics.events)
+        except (VarveError, TimeoutError) as error:
+            return f"broker: {error or 'does not answer'}"
+        return ""
+
+    async def _store(self) -> str:
+        try:
+            async with asyncio.timeout(4.0):
+                await self._store_answers()
+        except (VarveError, TimeoutError) as error:
+            return f"store: {error or 'does not answer'}"
+        return f"sink: {self._trouble()}" if self._trouble() else ""
+
+    def _workers(self) -> list[str]:
+        missing = not_folded(self.beats, range(self._topics.partitions), self._guard.broker_now())
+        if not missing:
+            return []
+        states = ", ".join(f"{beat.worker} is {beat.state}" for beat in self.beats.values()) or "none has reported"
+        return [f"worker: partition(s) {sorted(missing)} are not folded ({states})"]
+
+    def _recovery(self) -> list[str]:
+        return ["spool: accepted uploads are being finished"] if self._spool.recovering else []

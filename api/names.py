@@ -1,0 +1,29 @@
+"""How a series is named in a path or a query: its id, or key:<its key>. Pure."""
+
+import uuid
+
+from varve.errors import Incorrect
+from varve.series import series_id
+
+
+def id_of(tenant: uuid.UUID, text: str) -> uuid.UUID:
+    """temperature by key is key:temperature; anything else is an id."""
+    if text.startswith("key:"):
+        if len(text) == len("key:"):
+            raise Incorrect("series-name", "key: names no series; send key:<the series' key>")
+        return series_id(tenant, text.removeprefix("key:"))
+    return uuid_of(text, "series")
+
+
+def uuid_of(text: str, what: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Incorrect(f"{what}-name", f"{what}: '{text[:80]}' is not a UUID" + ("; name it by key as key:<key>" if what == "series" else "")) from None
+
+
+def column_of(text: str) -> dict[str, str]:
+    """The column that names this series for all rows of a body."""
+    if text.startswith("key:"):
+        return {"series": text.removeprefix("key:")}
+    return {"series_id": str(uuid_of(text, "series"))}

@@ -1,0 +1,85 @@
+"""POST points: JSON columns or rows, NDJSON, CSV, Arrow; to many series, to one, or under a run.
+
+Before: request.py reads the body, bodies/ makes the record. After: api/append.py. One bad row refuses the whole body.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.append import append, told
+from api.bodies.points import point_record
+from api.bodies.tables import Body, read_table
+from api.names import column_of, uuid_of
+from api.native.words import POINTS_BODY, WRITTEN
+from api.parts import Parts
+from api.request import ARROW, CSV, INLINE_BYTES_MAX, JSON, NDJSON, Caller, WriteAsked, caller, content_type, read_body
+from api.stamps import random_event_id
+from varve.errors import Incorrect
+from varve.instants import format_instant
+from varve.record import Record
+
+Who = Annotated[Caller, Depends(caller)]
+
+
+class PointsAsked(WriteAsked):
+    """What a body without room for it (CSV, Arrow, NDJSON) says here; JSON may say it in the body."""
+
+    series: str | None = None
+    series_id: str | None = None
+    known_time: str | None = None
+    run_id: str | None = None
+    changed_by: str | None = None
+    if_series_version: int | None = None
+
+
+def router(parts: Parts) -> APIRouter:
+    routes = APIRouter(tags=["points"])
+
+    @routes.post("/api/v1/points", openapi_extra=POINTS_BODY, responses=WRITTEN)
+    async def write_points(request: Request, who: Who, asked: Annotated[PointsAsked, Query()]) -> Response:
+        """Write points of one or many series: all of them, or none."""
+        return await _write(parts, request, who, asked, {})
+
+    @routes.post("/api/v1/series/{series:path}/points", openapi_extra=POINTS_BODY, responses=WRITTEN)
+    async def write_series_points(series: str, request: Request, who: Who, asked: Annotated[PointsAsked, Query()]) -> Response:
+        """Write points of one series, named by its id or as key:<key>."""
+        return await _write(parts, request, who, asked, column_of(series))
+
+    @routes.post("/api/v1/runs/{run_id}/points", openapi_extra=POINTS_BODY, responses=WRITTEN)
+    async def write_run_points(run_id: str, request: Request, who: Who, asked: Annotated[PointsAsked, Query()]) -> Response:
+        """Write points under an open run; they get its known_time where it has one."""
+        ident = uuid_of(run_id, "run")
+        known_time = await parts.runs.known_time(who.tenant, ident)
+        fixed = {"run_id": str(ident)} | ({} if known_time is None else {"known_time": format_instant(known_time)})
+        return await _write(parts, request, who, asked, fixed)
+
+    return routes
+
+
+async def _write(parts: Parts, request: Request, who: Caller, asked: PointsAsked, fixed: Mapping[str, str]) -> Response:
+    kind = content_type(request, JSON, NDJSON, CSV, ARROW)
+    raw = await read_body(request, parts.settings.http.body_mb_max)
+    stamp = who.stamp(parts.clock, raw)
+    given = asked.model_dump(exclude={"wait"}, exclude_none=True)
+
+    def record_of() -> Record:
+        body = with_given(with_given(read_table(raw, kind), given), fixed)
+        conditional = body.envelope.get("if_series_version") is not None and stamp.event_id is None
+        return point_record("points_written", body, who.tenant, replace(stamp, event_id=random_event_id()) if conditional else stamp)
+
+    record = record_of() if len(raw) <= INLINE_BYTES_MAX else await asyncio.to_thread(record_of)
+    written = await append(parts, record, asked.wait)
+    return told(written, {"token": str(written.token), "rows": len(record.points)})
+
+
+def with_given(body: Body, given: Mapping[str, Any]) -> Body:
+    """What the path or the query says holds for all rows; saying it twice is refused."""
+    twice = sorted(set(given) & {*body.envelope, *body.columns})
+    if twice:
+        raise Incorrect("said-twice", f"{', '.join(twice)}: said in the body and beside it; say it once")
+    named = {name: given[name] for name in ("series", "series_id") if name in given}
+    return Body({**body.envelope, **{name: given[name] for name in given if name not in named}}, {**body.columns, **named})

@@ -1,0 +1,62 @@
+"""How the server is: status for people and tests, the outcome of one event, healthz and readyz for machines."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from api.parts import Parts
+from api.request import Caller, caller
+from varve.codec import event_key
+from varve.errors import NotFound
+from varve.position import Token, offset_of
+
+Who = Annotated[Caller, Depends(caller)]
+
+
+def router(parts: Parts) -> APIRouter:
+    routes = APIRouter(tags=["status"])
+
+    @routes.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @routes.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """Broker, worker and store answer and no recovery is running; else 503 naming which."""
+        missing = await parts.health.complaints()
+        return JSONResponse({"status": "not ready", "missing": missing}, 503) if missing else JSONResponse({"status": "ready", "missing": []})
+
+    @routes.get("/api/v1/status")
+    async def status() -> dict[str, Any]:
+        """Version, log, partitions, watermarks, lag and workers."""
+        from api.app import own_version
+
+        ends, vector = dict(await parts.log.ends(parts.topics.events)), parts.views.vector()
+        return {
+            "version": own_version(),
+            "log_id": parts.log.log_id,
+            "partitions": parts.topics.partitions,
+            "generation": parts.topics.generation,
+            "ends": {str(partition): end for partition, end in sorted(ends.items())},
+            "watermarks": {str(partition): vector.get(partition, 0) for partition in sorted(ends)},
+            "lag": sum(max(0, end - vector.get(partition, 0)) for partition, end in ends.items()),
+            "workers": {name: {"state": beat.state, "partitions": list(beat.partitions)} for name, beat in sorted(parts.health.beats.items())},
+        }
+
+    @routes.get("/api/v1/events/{event_id}")
+    async def event_outcome(event_id: str, who: Who) -> dict[str, Any]:
+        """What became of a keyed or conditional event: applied, duplicate, conflict or refused."""
+        key = event_key(who.tenant, event_id)
+        rows = [row for row in await parts.reads.outcomes([(who.tenant, event_id)]) if row.key == key]
+        if not rows:
+            raise NotFound("event-unknown", f"no outcome of event {event_id} is known: it is not applied yet, older than seven days, or was never sent")
+        attempts = [
+            {"status": row.status, "reason": row.reason, "token": str(Token(parts.log.log_id, {row.partition: offset_of(row.version)}))}
+            for row in sorted(rows, key=lambda row: row.version)
+        ]
+        applied = any(row.status == "applied" for row in rows)
+        return {"event_id": event_id, "status": "applied" if applied else rows[-1].status, "attempts": attempts}
+
+    return routes

@@ -1,0 +1,122 @@
+"""Reads of values: flat, overlapping, history, relative, latest. Each at one watermark vector, taken once (I9).
+
+Before: the client's question. After: reads.py makes the query, answer.py streams what ClickHouse writes.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
+
+from api.answer import FORMS, form_of, streamed
+from api.cursor import Cursor
+from api.names import id_of, uuid_of
+from api.native.series import SeriesAsked
+from api.parts import Parts
+from api.reads import Chosen
+from api.request import JSON, Caller, caller
+from sink.queries.flat import FLAT
+from sink.queries.history import HISTORY
+from sink.queries.overlapping import OVERLAPPING
+from sink.queries.selection import Selection
+from sink.queries.shape import Shape
+from varve.instants import parse_instant
+from varve.position import Token
+
+Who = Annotated[Caller, Depends(caller)]
+_READ: dict[int | str, dict[str, Any]] = {200: {"description": "Rows", "content": {media: {} for media in FORMS}}}
+
+
+class ValuesAsked(SeriesAsked):
+    """Which series: ids, keys, or every one that matches the filters. Which layers: bounds of valid, known and recorded time."""
+
+    series_id: list[str] = Field([], description="repeat for several")
+    from_: str | None = Field(None, alias="from", description="first valid_time, included")
+    until: str | None = Field(None, description="last valid_time, excluded")
+    as_of: str | None = Field(None, description="only what was known at this time")
+    as_of_recorded: str | None = Field(None, description="only what Varve had accepted at this time")
+    known_from: str | None = Field(None, description="first known_time, included")
+    known_until: str | None = Field(None, description="last known_time, excluded")
+    run_id: str | None = Field(None, description="only layers of this run")
+    columns: str | None = Field(None, description="names of the columns to answer, separated by commas")
+    limit: int = Field(0, ge=0, description="rows in one page; 0 is as many as the server allows")
+
+
+class RelativeAsked(ValuesAsked):
+    """Known by a cut-off relative to each valid_time: some time before it, or a clock time some days before it in a zone."""
+
+    before_seconds: int | None = Field(None, ge=0, description="the cut-off lies so long before each valid_time")
+    days_before: int | None = Field(None, ge=0, le=3660, description="the cut-off lies on the day so many days before")
+    at: str | None = Field(None, pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", description="at this clock time of that day, e.g. 12:00")
+    zone: str = Field("UTC", description="in this IANA zone, e.g. Europe/Stockholm")
+
+
+class LatestAsked(SeriesAsked):
+    series_id: list[str] = Field([], description="repeat for several")
+    as_of: str | None = Field(None, description="only what was known at this time")
+    as_of_recorded: str | None = Field(None, description="only what Varve had accepted at this time")
+    columns: str | None = Field(None, description="names of the columns to answer, separated by commas")
+    limit: int = Field(0, ge=0, description="rows in one page; 0 is as many as the server allows")
+
+
+def router(parts: Parts) -> APIRouter:
+    routes = APIRouter(tags=["values"])
+
+    @routes.get("/api/v1/values/flat", responses=_READ)
+    async def flat(request: Request, who: Who, asked: Annotated[ValuesAsked, Query()]) -> Response:
+        """One row a series and valid_time: what is known of it (as of a moment, where asked)."""
+        return await _answer(parts, request, who, asked, FLAT)
+
+    @routes.get("/api/v1/values/overlapping", responses=_READ)
+    async def overlapping(request: Request, who: Who, asked: Annotated[ValuesAsked, Query()]) -> Response:
+        """One row a series, valid_time and known_time: every forecast of it."""
+        return await _answer(parts, request, who, asked, OVERLAPPING)
+
+    @routes.get("/api/v1/values/history", responses=_READ)
+    async def history(request: Request, who: Who, asked: Annotated[ValuesAsked, Query()]) -> Response:
+        """Every layer, with the value that it led to: who changed what, and when."""
+        return await _answer(parts, request, who, asked, HISTORY)
+
+    return routes
+
+
+async def _answer(parts: Parts, request: Request, who: Caller, asked: ValuesAsked, shape: Shape) -> Response:
+    form, reads = form_of(request), parts.reads
+    await reads.after(asked.after)
+    chosen = await select(parts, who, asked)
+    at = reads.page(asked.cursor, (shape.name, who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})))
+    page = await reads.values(shape, selection_of(parts, who, asked, chosen, at))
+    following = None if page.after is None else Cursor(0, at.vector, at.question, at.log, page.after)
+    headers = {"Varve-Watermark": str(Token(parts.log.log_id, {p: mark - 1 for p, mark in at.vector.items() if mark > 0}))}
+    if following is not None:
+        headers["Link"] = f'<{request.url.include_query_params(cursor=str(following))}>; rel="next"'
+    frame = (b'{"data":', _tail(following)) if form.media == JSON else None
+    return await streamed(request, reads.stream(page.query, form), form.media, headers, frame)
+
+
+def selection_of(parts: Parts, who: Caller, asked: ValuesAsked, chosen: Chosen, at: Cursor) -> Selection:
+    limit_max = parts.settings.http.page_rows_max
+    return Selection(
+        who.tenant, parts.reads.watermark(at.vector), chosen.ids, from_=_instant("from", asked.from_), until=_instant("until", asked.until),
+        known_from=_instant("known_from", asked.known_from), known_until=_instant("known_until", asked.known_until),
+        as_of_known=_instant("as_of", asked.as_of), as_of_recorded=_instant("as_of_recorded", asked.as_of_recorded),
+        run_id=None if asked.run_id is None else uuid_of(asked.run_id, "run"), after=at.key, limit=min(asked.limit or limit_max, limit_max),
+        value_types=chosen.kinds, columns=tuple(name.strip() for name in asked.columns.split(",")) if asked.columns else (),
+    )  # fmt: skip
+
+
+def _tail(following: Cursor | None) -> Any:
+    said = f'"{following}"' if following else "null"
+    return lambda count: f',"count":{count},"next":{said}}}'.encode()
+
+
+async def select(parts: Parts, who: Caller, asked: ValuesAsked) -> Chosen:
+    """Named series must be there (404 names the one that is not); filters choose among those that are."""
+    named = [(f"key:{key}", id_of(who.tenant, f"key:{key}")) for key in asked.key] + [(one, id_of(who.tenant, one)) for one in asked.series_id]
+    if named:
+        return await parts.reads.named(who.tenant, named)
+    return await parts.reads.filtered(who.tenant, parts.views.vector(), asked.filter())
+
+
+def _instant(name: str, text: str | None) -> int | None:
+    return None if text is None else parse_instant(text.replace(" ", "+"), where=name)

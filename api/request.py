@@ -1,0 +1,143 @@
+"""Who asks, and how: tenant, idempotency key, wait; and the body, read and inflated within its bound.
+
+Before: the client. After: routes parse the bytes. Over the bound the reading stops at once (413).
+"""
+
+import asyncio
+import uuid
+import zlib
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import zstandard
+from fastapi import Header, Query, Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from api.errors import from_validation
+from api.stamps import KEY_LENGTH_MAX, Stamp, make_stamp
+from api.writer import Wait
+from varve.clock import Clock
+from varve.errors import Incorrect, TooLarge, UnsupportedType
+from varve.series import DEFAULT_TENANT
+
+JSON, NDJSON, CSV, ARROW = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream"
+INLINE_BYTES_MAX = 1 << 16  # larger bodies are inflated and parsed in a thread
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Asked(BaseModel):
+    """Base of the query models: an unknown parameter is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WriteAsked(Asked):
+    wait: Annotated[Wait, Query(description="view: answer when the write shows in every read; log: when it is safe on the log")] = "view"
+
+
+@dataclass(frozen=True)
+class Caller:
+    tenant: uuid.UUID
+    key: str | None
+    scope: str
+
+    def stamp(self, clock: Clock, body: bytes, tenant: uuid.UUID | None = None) -> Stamp:
+        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, body)
+
+
+def caller(
+    request: Request,
+    x_tenant: Annotated[str | None, Header(description="UUID of the tenant; the zero UUID where absent")] = None,
+    idempotency_key: Annotated[str | None, Header(description="repeat it with the same body and the request is applied once")] = None,
+) -> Caller:
+    """A dependency of every route."""
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
+        raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
+    return Caller(tenant_of(x_tenant), idempotency_key, f"{request.method} {request.url.path}?{request.url.query}")
+
+
+def tenant_of(text: str | None) -> uuid.UUID:
+    if text is None:
+        return DEFAULT_TENANT
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Incorrect("tenant", f"X-Tenant: '{text[:80]}' is not a UUID") from None
+
+
+def content_type(request: Request, *served: str) -> str:
+    """The body's type, one of those served; a body without a type is taken as the first."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower() or served[0]
+    if given not in served:
+        raise UnsupportedType("content-type", f"Content-Type {given} is not read here: send {', '.join(served)}")
+    return given
+
+
+async def read_body(request: Request, mb_max: int) -> bytes:
+    bound = mb_max << 20
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > bound:
+        raise _too_large(mb_max)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > bound:
+            raise _too_large(mb_max)
+        chunks.append(chunk)
+    body = b"".join(chunks)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if len(body) <= INLINE_BYTES_MAX // 16:
+        return inflate(body, encoding, mb_max)
+    return await asyncio.to_thread(inflate, body, encoding, mb_max)
+
+
+def inflate(body: bytes, encoding: str, mb_max: int) -> bytes:
+    """Never more than the bound is held, however small the body was."""
+    bound = mb_max << 20
+    try:
+        match encoding:
+            case "gzip" | "x-gzip" | "deflate":
+                machine = zlib.decompressobj(wbits=47)
+                plain = machine.decompress(body, bound + 1)
+                complete = machine.eof or len(plain) > bound
+            case "zstd":
+                with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body, read_across_frames=True) as reader:
+                    plain = reader.read(bound + 1)
+                complete = True
+            case _:
+                raise UnsupportedType("content-encoding", f"Content-Encoding {encoding} is not read here: send gzip, zstd or identity")
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise Incorrect("body-not-inflated", f"the body is not {encoding}: {error}") from None
+    if not complete:
+        raise Incorrect("body-not-inflated", f"the {encoding} body ends too early")
+    if len(plain) > bound:
+        raise _too_large(mb_max)
+    return plain
+
+
+async def read_json(request: Request, mb_max: int) -> tuple[bytes, Any]:
+    content_type(request, JSON)
+    body = await read_body(request, mb_max)
+    return body, parse_json(body) if len(body) <= INLINE_BYTES_MAX else await asyncio.to_thread(parse_json, body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Bounded in depth; NaN, Infinity and numbers beyond float64 are not JSON."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Incorrect("json-malformed", f"the body is not JSON: {error}") from None
+
+
+def parsed(model: type[Model], found: Any) -> Model:
+    try:
+        return model.model_validate(found)
+    except ValidationError as error:
+        raise from_validation(error.errors(include_url=False, include_input=False)) from None
+
+
+def _too_large(mb_max: int) -> TooLarge:
+    return TooLarge("body-too-large", f"the body is over {mb_max} MiB (VARVE_HTTP__BODY_MB_MAX): send it in parts")

@@ -1,0 +1,65 @@
+"""What the rows of `outcomes` say about a keyed request. Pure.
+
+Before: outcomes.py read the rows. After: the writer answers as the first time, or refuses (I3).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from varve.codec import event_key
+from varve.errors import Conflict
+from varve.position import offset_of
+
+EventKey = tuple[uuid.UUID, str]  # tenant, event_id
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    key: bytes
+    partition: int
+    version: int
+    status: str
+    body_hash: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """first_offset: where the event was applied; -1 where it never was."""
+
+    status: str
+    first_offset: int
+    reason: str
+
+
+def answered(rows: Iterable[OutcomeRow], expected: Mapping[EventKey, set[int]], body_hash: str | None) -> dict[int, int] | None:
+    """Offsets at which every part was applied before; None where some part was not (it is safe to append again).
+    Conflict where the same key came with another body."""
+    applied = {(row.key, row.partition): row for row in rows if row.status == "applied"}
+    offsets: dict[int, int] = {}
+    complete = True
+    for (tenant, event_id), partitions in expected.items():
+        for partition in partitions:
+            row = applied.get((event_key(tenant, event_id), partition))
+            if row is None:
+                complete = False
+            elif body_hash and row.body_hash and row.body_hash != body_hash:
+                raise Conflict("idempotency-key-reused", "this Idempotency-Key was used for another body: send a new key with a new request")
+            else:
+                offsets[partition] = max(offset_of(row.version), offsets.get(partition, -1))
+    return offsets if complete else None
+
+
+def verdict_of(rows: Iterable[OutcomeRow], event: EventKey, partition: int, offset: int) -> Verdict:
+    """What became of the attempt at this offset."""
+    key = event_key(*event)
+    ours = [row for row in rows if row.key == key and row.partition == partition]
+    first = min((offset_of(row.version) for row in ours if row.status == "applied"), default=-1)
+    attempt = [row for row in ours if offset_of(row.version) == offset]
+    # one record may hold the same key twice: what failed counts before what was repeated
+    order = ("applied", "conflict", "refused", "duplicate")
+    chosen = min(attempt, key=lambda row: order.index(row.status) if row.status in order else len(order), default=None)
+    if chosen is None:
+        return Verdict("duplicate" if first >= 0 else "applied", first if first >= 0 else offset, "")
+    return Verdict(chosen.status, first if first >= 0 else offset, chosen.reason)

@@ -1,0 +1,61 @@
+"""Holds requests until what they wrote, or ask for with after=, is in the store; bounded in number and in time.
+
+Before: the writer, and reads with a token. After: the read takes its watermark vector (I9, I11).
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from api.errors import StillWaiting
+from varve.errors import Conflict, Unavailable
+from varve.position import Token
+from varve.settings import HttpSettings
+
+
+class Watermarks(Protocol):
+    """Of the sink: next offset that the store lacks, by partition."""
+
+    def vector(self) -> Mapping[int, int]: ...
+
+    async def reached(self, offsets: Mapping[int, int], seconds: float) -> bool: ...
+
+
+class Views:
+    def __init__(self, watermarks: Watermarks, log_id: str, http: HttpSettings) -> None:
+        self._watermarks, self._log_id = watermarks, log_id
+        self._held_max, self._seconds_max = http.held_requests_max, http.wait_seconds_max
+        self._held = 0
+
+    def vector(self) -> dict[int, int]:
+        return dict(self._watermarks.vector())
+
+    def is_behind(self, token: Token) -> bool:
+        vector = self._watermarks.vector()
+        return any(vector.get(partition, 0) <= offset for partition, offset in token.offsets.items())
+
+    async def reached(self, token: Token) -> None:
+        """StillWaiting carries the token: what was written is safe."""
+        if not self.is_behind(token):
+            return
+        if self._held >= self._held_max:
+            raise StillWaiting("too-many-waiting", f"{self._held} requests wait already: the write is safe; read with after=<token>", token)
+        self._held += 1
+        try:
+            if not await self._watermarks.reached(token.offsets, self._seconds_max):
+                raise StillWaiting(
+                    "view-late",
+                    f"the write is safe on the log, but was not visible within {self._seconds_max:g} s: read later with after=<token>",
+                    token,
+                )
+        finally:
+            self._held -= 1
+
+    async def after(self, text: str) -> None:
+        """A read that must see what the token's write wrote."""
+        token = Token.parse(text)
+        if token.log_id != self._log_id:
+            raise Conflict("token-foreign", f"after: the token is of log {token.log_id[:8]}…, this is log {self._log_id[:8]}…")
+        try:
+            await self.reached(token)
+        except StillWaiting:
+            raise Unavailable("view-late", f"after: not visible within {self._seconds_max:g} s: ask again later") from None

@@ -1,0 +1,198 @@
+"""The one way in for all doors: a record of one partition goes straight to varve.events, any other to varve.intake, whose
+receipt is waited for (I12). Waits for the view where asked; keyed and conditional requests wait for their outcome (I3).
+
+Before: doors made a validated record. After: the token is the answer; a wait given up still says its token.
+"""
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from api.clock_guard import ClockGuard
+from api.cut import Piece, expected_of, plan
+from api.lanes import Lane, Limits, record_bytes
+from api.outcomes import Outcomes
+from api.receipts import Receipts
+from api.spool import Spool
+from api.stamps import random_event_id
+from api.verdict import answered, verdict_of
+from api.views import Views
+from streams.log import Log
+from streams.topics import Topics
+from varve.clock import Clock
+from varve.errors import Conflict, Incorrect
+from varve.position import ROWS_PER_RECORD_MAX, Token
+from varve.record import Record, home_of, refusals, split
+from varve.series import partition_of, partitions_of
+from varve.settings import HttpSettings
+
+Wait = Literal["log", "view"]
+EventIds = Mapping[int, list[str]]  # partition -> ids of the keyed events in its part
+
+
+@dataclass(frozen=True)
+class Written:
+    """repeated: the same keyed request was applied before; the token is that of the first time."""
+
+    token: Token
+    repeated: bool = False
+
+
+class Writer:
+    def __init__(
+        self, log: Log, topics: Topics, http: HttpSettings, clock: Clock, guard: ClockGuard, receipts: Receipts, outcomes: Outcomes,
+        views: Views, spool: Spool,
+    ) -> None:  # fmt: skip
+        self._log_id, self._http, self._clock = log.log_id, http, clock
+        self._guard, self._receipts, self._outcomes, self._views, self._spool = guard, receipts, outcomes, views, spool
+        self._partitions = topics.partitions
+        self._bytes_max = http.record_mb_max << 20
+        limits = Limits(ROWS_PER_RECORD_MAX, self._bytes_max, http.coalesce_ms / 1000)
+        self._events = [Lane(log, topics.events, partition, limits, guard.heard) for partition in range(topics.partitions)]
+        self._intake = [Lane(log, topics.intake, partition, limits, guard.heard) for partition in range(topics.partitions)]
+        self._turn = itertools.count()
+        self._busy: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def write(self, record: Record, wait: Wait) -> Written:
+        """Returns when the record is on varve.events and, as asked, visible; Conflict where its key or condition says so."""
+        self._guard.check()
+        self.refuse(record)
+        event_id = record.events[0].event_id
+        if event_id is None:
+            return await self._append(record, wait)
+        async with self._alone(event_id):
+            return await self._append_keyed(record, wait)
+
+    def refuse(self, record: Record) -> None:
+        """What the route agent and the fold would refuse is refused here, before anything is stored."""
+        found = refusals(record, self._clock.now())
+        if found:
+            raise Incorrect(found[0].code, found[0].reason, found[0].rows)
+
+    async def settle(self) -> None:
+        for lane in (*self._events, *self._intake):
+            await lane.settle()
+
+    async def _append(self, record: Record, wait: Wait) -> Written:
+        parts = await self._parts(record)
+        if self._too_large(record):
+            pieces = await asyncio.to_thread(self._plan, record)
+            token = Token(self._log_id, await self._spool.put(record, random_event_id(), pieces))
+        elif len(parts) == 1:
+            token = await self._to_events(record, parts[0])
+        else:
+            token = (await self._to_intake(record, next(self._turn) % self._partitions))[0]
+        if wait == "view":
+            await self._views.reached(token)
+        return Written(token)
+
+    async def _append_keyed(self, record: Record, wait: Wait) -> Written:
+        parts = await self._parts(record)
+        if self._too_large(record):
+            return await self._spool_keyed(record, wait)
+        expected = self._expected(record, parts)
+        known = await self._outcomes.of(expected)
+        first = record.events[0]
+        if (before := answered(known, expected, first.body_hash)) is not None:
+            return Written(Token(self._log_id, before), repeated=True)
+        if len(parts) > 1:
+            token, status = await self._to_intake(record, partition_of(uuid.UUID(hex=str(first.event_id)), self._partitions))
+            if status == "conflict":
+                raise key_reused()
+            if wait == "view":
+                await self._views.reached(token)
+            return Written(token, repeated=status == "duplicate")
+        token = await self._to_events(record, parts[0])
+        await self._views.reached(token)
+        return await self._outcome(expected, token)
+
+    async def _outcome(self, expected: Mapping[tuple[uuid.UUID, str], set[int]], token: Token) -> Written:
+        """What became of the event that we just appended, now that its outcome can be seen."""
+        ((partition, offset),) = token.offsets.items()
+        verdict = verdict_of(await self._outcomes.of(expected), next(iter(expected)), partition, offset)
+        match verdict.status:
+            case "applied":
+                return Written(token)
+            case "duplicate":
+                return Written(Token(self._log_id, {partition: verdict.first_offset}), repeated=True)
+            case "conflict":
+                raise key_reused()
+            case _:
+                raise Conflict("condition-failed", verdict.reason or "the event's condition did not hold: read the series and try again")
+
+    async def _spool_keyed(self, record: Record, wait: Wait) -> Written:
+        event_id, body_hash = str(record.events[0].event_id), record.events[0].body_hash
+        pieces = await asyncio.to_thread(self._plan, record)
+        expected = expected_of(record, pieces, event_id)
+        before = answered(await self._outcomes.of(expected), expected, body_hash)
+        offsets = await self._spool.put(record, event_id, pieces) if before is None else before
+        token = Token(self._log_id, offsets)
+        if wait == "view":
+            await self._views.reached(token)
+        return Written(token, repeated=before is not None)
+
+    def _plan(self, record: Record) -> list[Piece]:
+        return plan(record, self._partitions, self._bytes_max, record_bytes(record))
+
+    async def _to_events(self, record: Record, partition: int) -> Token:
+        appended = await self._events[partition].append(record)
+        return Token(self._log_id, {partition: appended.offset})
+
+    async def _to_intake(self, record: Record, partition: int) -> tuple[Token, str]:
+        appended = await self._intake[partition].append(record)
+        receipt = await self._receipts.of(partition, appended.offset, self._http.wait_seconds_max)
+        if receipt.refused:
+            raise Incorrect("refused", f"the route agent refused the record: {receipt.refused}")
+        status = receipt.outcomes.get(str(record.events[0].event_id), "applied")
+        return Token(self._log_id, receipt.offsets), status
+
+    async def _parts(self, record: Record) -> list[int]:
+        if len(record.points.targets) + len(record.events) < 64:
+            return list(touched(record, self._partitions))
+        return list(await asyncio.to_thread(touched, record, self._partitions))
+
+    def _expected(self, record: Record, parts: list[int]) -> dict[tuple[uuid.UUID, str], set[int]]:
+        """The keyed events and the partitions in which each has an outcome once it was applied."""
+        found: dict[tuple[uuid.UUID, str], set[int]] = {}
+        split_parts = {parts[0]: record} if len(parts) == 1 else split(record, self._partitions)
+        for partition, part in split_parts.items():
+            for event in part.events:
+                if event.event_id is not None:
+                    found.setdefault((event.tenant, event.event_id), set()).add(partition)
+        return found
+
+    def _too_large(self, record: Record) -> bool:
+        return len(record.points) > ROWS_PER_RECORD_MAX or record_bytes(record) > self._bytes_max
+
+    @asynccontextmanager
+    async def _alone(self, event_id: str) -> AsyncIterator[None]:
+        """Two requests with one key do not run at once here; other processes' are told apart by the fold."""
+        lock, users = self._busy.get(event_id, (asyncio.Lock(), 0))
+        self._busy[event_id] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            users = self._busy[event_id][1] - 1
+            if users:
+                self._busy[event_id] = (lock, users)
+            else:
+                del self._busy[event_id]
+
+
+def touched(record: Record, partitions: int) -> list[int]:
+    """The partitions that hold a part of the record."""
+    points = record.points
+    named = [points.targets[at].series_id for at in np.unique(points.target).tolist()]
+    homes = [home for event in record.events if (home := home_of(event)) is not None]
+    return sorted(set(partitions_of([*named, *homes], partitions).tolist()))
+
+
+def key_reused() -> Conflict:
+    return Conflict("idempotency-key-reused", "this Idempotency-Key was used for another body: send a new key with a new request")
