@@ -107,6 +107,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def _tell_port(settings: Settings, listening: socket.socket) -> None:
+    listening.listen(2048)  # whoever reads the port may connect at once
     port = listening.getsockname()[1]
     settings.data.mkdir(parents=True, exist_ok=True)
     draft = settings.data / "server.json.new"
