@@ -34,7 +34,7 @@ class Form:
 
 
 FORMS = {
-    JSON: Form(JSON, "JSONEachRow", {"output_format_json_array_of_rows": 1}),
+    JSON: Form(JSON, "JSONEachRow", {}),
     NDJSON: Form(NDJSON, "JSONEachRow", {}),
     CSV: Form(CSV, "CSVWithNames", {"format_csv_null_representation": ""}),
     ARROW: Form(ARROW, "ArrowStream", {"output_format_arrow_compression_method": "lz4_frame"}),
@@ -48,13 +48,19 @@ def form_of(request: Request) -> Form:
     for media in _by_quality(request.headers.get("accept", "*/*")):
         if (form := FORMS.get(_SYNONYMS.get(media, media))) is not None:
             return form
-    refused = Incorrect("not-acceptable", f"Accept: {request.headers['accept'][:80]} is not written here: ask for one of {', '.join(FORMS)}")
+    refused = Incorrect(
+        "not-acceptable", f"Accept: {request.headers['accept'][:80]} is not written here: ask for one of {', '.join(FORMS)}"
+    )
     refused.status = NOT_ACCEPTABLE
     raise refused
 
 
 async def streamed(
-    request: Request, chunks: AsyncIterator[bytes], media: str, headers: Mapping[str, str], frame: tuple[bytes, Callable[[int], bytes]] | None
+    request: Request,
+    chunks: AsyncIterator[bytes],
+    media: str,
+    headers: Mapping[str, str],
+    frame: tuple[bytes, Callable[[int], bytes]] | None,
 ) -> Response:
     """frame: what goes before a JSON array of rows, and what goes after it given their number."""
     framed = chunks if frame is None else _framed(chunks, *frame)
@@ -89,14 +95,17 @@ def _encoding(request: Request, media: str) -> str:
 
 
 async def _framed(chunks: AsyncIterator[bytes], before: bytes, after: Callable[[int], bytes]) -> AsyncIterator[bytes]:
-    """Rows are counted by their line ends: ClickHouse writes one row a line, and escapes line ends inside."""
-    lines, held, empty = 0, before, True
+    """An array of ClickHouse's rows, one a line: commas are put between them here, since chDB starts an array of its own with
+    every block that it streams. Rows are counted by their line ends, which are escaped inside rows.
+    """
+    count, held = 0, before + b"[\n"
     async for chunk in chunks:
-        lines += chunk.count(b"\n")
-        empty = empty and not chunk.strip(b"[]\n ")
-        yield held + chunk
-        held = b""
-    yield held + after(0 if empty else max(0, lines - 2))
+        count += chunk.count(b"\n")
+        rows = chunk.replace(b"\n", b",\n")
+        ended = rows.endswith(b",\n")
+        yield held + (rows[:-2] if ended else rows)
+        held = b",\n" if ended else b""
+    yield (b"\n" if count else held) + b"]" + after(count)
 
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

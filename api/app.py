@@ -18,7 +18,7 @@ def create_app(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="Varve",
         version=own_version(),
-        description="Bitemporal time series: nothing is ever overwritten. The native API is under /api/v1; TimeDB's clients are served at /.",
+        description="Bitemporal time series: nothing is ever overwritten. Native routes under /api/v1; TimeDB's at /.",
     )
     for room in (status, points, updates, runs, values, series, timedb):
         app.include_router(room.router(parts))

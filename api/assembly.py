@@ -75,7 +75,9 @@ async def assemble(settings: Settings, clock: Clock, *, with_sink: bool) -> Asyn
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool) -> AsyncIterator[Assembly]:
+async def assembled(
+    settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool
+) -> AsyncIterator[Assembly]:
     watermarks = Watermarks(topics.partitions)
     calls = StoreCalls(store, settings.store.readers)
     lookups = Lookups(calls)

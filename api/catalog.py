@@ -65,7 +65,9 @@ class Catalog:
         self._trim()
 
     def _refuse_unknown(self, points: Points) -> None:
-        unknown = [at for at, target in enumerate(points.targets) if not target.key and (target.tenant, target.series_id) not in self._known]
+        unknown = [
+            at for at, target in enumerate(points.targets) if not target.key and (target.tenant, target.series_id) not in self._known
+        ]
         if not unknown:
             return
         rows = np.flatnonzero(np.isin(points.target, np.array(unknown)))[:ROWS_LISTED_MAX]

@@ -16,10 +16,9 @@ from varve.errors import Incorrect
 
 @dataclass(frozen=True)
 class Cursor:
-    """start: rows before it; key: the last row's columns, where the read pages by key. question: digest of the request's
-    other parameters, so that a cursor cannot continue another read."""
+    """key: of the last row of the page before; None on a first page. question: digest of the request's other parameters, so
+    that a cursor cannot continue another read."""
 
-    start: int
     vector: Mapping[int, int]
     question: str
     log: str
@@ -28,18 +27,18 @@ class Cursor:
     def __str__(self) -> str:
         key = None if self.key is None else {name: str(one) if isinstance(one, uuid.UUID) else one for name, one in self.key.items()}
         marks = {str(partition): mark for partition, mark in self.vector.items()}
-        body = json.dumps([self.start, marks, self.question, self.log, key], separators=(",", ":"))
+        body = json.dumps([marks, self.question, self.log, key], separators=(",", ":"))
         return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str, question: str, log_id: str, vector: Mapping[int, int]) -> Cursor:
     """vector: what the store holds now; a cursor from beyond it belongs to a store that is gone."""
     try:
-        start, found, asked, log, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        cursor = Cursor(int(start), {int(k): int(v) for k, v in found.items()}, str(asked), str(log), _key(key))
+        found, asked, log, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        cursor = Cursor({int(k): int(v) for k, v in found.items()}, str(asked), str(log), _key(key))
     except (ValueError, TypeError, AttributeError):
         raise Incorrect("cursor-malformed", f"cursor: '{text[:60]}' is not a cursor: send back what Link or next gave, unchanged") from None
-    if cursor.start < 0 or cursor.question != question:
+    if cursor.key is None or cursor.question != question:
         raise Incorrect("cursor-foreign", "cursor: it belongs to another question: change nothing but the cursor from page to page")
     if cursor.log != log_id[:8] or any(vector.get(partition, 0) < mark for partition, mark in cursor.vector.items()):
         raise Incorrect("cursor-expired", "cursor: what it continues is not served any more: start again without a cursor")
@@ -53,5 +52,4 @@ def question_of(*parts: object) -> str:
 def _key(found: Any) -> dict[str, Any] | None:
     if found is None:
         return None
-    numbers = {name: int(one) for name, one in found.items() if name != "series_id"}
-    return numbers | ({"series_id": uuid.UUID(found["series_id"])} if "series_id" in found else {})
+    return {name: uuid.UUID(one) if name in ("series_id", "run_id") else one for name, one in found.items()}

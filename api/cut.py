@@ -55,7 +55,8 @@ def plan(record: Record, partitions: int, bytes_max: int, bytes_all: int) -> lis
 
 def piece_record(record: Record, piece: Piece, event_id: str) -> Record:
     events = tuple(
-        record.events[number].model_copy(update={"event_id": ident}) for number, ident in zip(piece.events, piece.ids(event_id), strict=True)
+        record.events[number].model_copy(update={"event_id": ident})
+        for number, ident in zip(piece.events, piece.ids(event_id), strict=True)
     )
     points = record.points.take(piece.rows).compact()
     renumber = np.zeros(len(record.events), np.int32)

@@ -21,7 +21,13 @@ class Health:
     """trouble: what ails the sink of this process, in words; empty where all is well or there is none."""
 
     def __init__(
-        self, source: Log, topics: Topics, guard: ClockGuard, spool: Spool, store_answers: Callable[[], Awaitable[None]], trouble: Callable[[], str]
+        self,
+        source: Log,
+        topics: Topics,
+        guard: ClockGuard,
+        spool: Spool,
+        store_answers: Callable[[], Awaitable[None]],
+        trouble: Callable[[], str],
     ) -> None:
         self._log, self._topics, self._guard, self._spool = source, topics, guard, spool
         self._store_answers, self._trouble = store_answers, trouble

@@ -19,7 +19,9 @@ def uuid_of(text: str, what: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError:
-        raise Incorrect(f"{what}-name", f"{what}: '{text[:80]}' is not a UUID" + ("; name it by key as key:<key>" if what == "series" else "")) from None
+        raise Incorrect(
+            f"{what}-name", f"{what}: '{text[:80]}' is not a UUID" + ("; name it by key as key:<key>" if what == "series" else "")
+        ) from None
 
 
 def column_of(text: str) -> dict[str, str]:

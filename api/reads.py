@@ -8,23 +8,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from api.answer import Form
 from api.catalog import Catalog
 from api.cursor import Cursor, question_of, read_cursor
-from api.listings import SeriesFilter, runs_query, series_query
+from api.listings import SeriesFilter, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
 from api.views import Views
 from sink.queries.query import Query
+from sink.queries.runs import RunSearch, runs
 from sink.queries.selection import Selection
+from sink.queries.series import series
 from sink.queries.shape import Shape
 from sink.reads import Page, page_of
 from varve.errors import NotFound
 from varve.events import ValueType
-from varve.instants import format_instant
 
 __all__ = ["Cell", "CellState", "Chosen", "Reads", "SeriesFilter"]
 
@@ -51,7 +50,7 @@ class Reads:
         asked, vector = question_of(question), self._views.vector()
         if cursor is not None:
             return read_cursor(cursor, asked, self._log_id, vector)
-        return Cursor(0, vector, asked, self._log_id[:8])
+        return Cursor(vector, asked, self._log_id[:8])
 
     async def named(self, tenant: uuid.UUID, named: Sequence[tuple[str, uuid.UUID]]) -> Chosen:
         """NotFound names the first that is not there."""
@@ -62,11 +61,13 @@ class Reads:
         return Chosen(tuple(dict.fromkeys(ident for _, ident in named)), _kinds(kinds.values()))
 
     async def filtered(self, tenant: uuid.UUID, vector: Mapping[int, int], wanted: SeriesFilter) -> Chosen:
-        found = await self._calls.rows(series_query(tenant, vector, wanted, 0, 0))
+        found = await self._calls.rows(series(wanted.search(tenant, self.watermark(vector))))
         ids = None if wanted.empty else tuple(row["series_id"] for row in found)
-        return Chosen(ids, _kinds(row["value_type"] or "number" for row in found))
+        return Chosen(ids, _kinds(row["value_type"] for row in found))
 
     async def values(self, shape: Shape, selection: Selection) -> Page:
+        if selection.series == ():
+            return Page(Query("SELECT NULL AS value WHERE 0"), None)  # filters that nothing matches
         return await self._calls.call(lambda store: page_of(store, shape, selection))
 
     def watermark(self, vector: Mapping[int, int]) -> tuple[int, ...]:
@@ -76,14 +77,24 @@ class Reads:
         settings = ", ".join(f"{name} = {value!r}" for name, value in form.settings.items())
         return self._calls.stream(Query(query.sql + (f"\nSETTINGS {settings}" if settings else ""), query.parameters), form.format)
 
-    async def series(self, tenant: uuid.UUID, vector: Mapping[int, int], wanted: SeriesFilter, limit: int, start: int) -> list[dict[str, Any]]:
-        rows = await self._calls.rows(series_query(tenant, vector, wanted, limit, start))
-        return [{**{name: item for name, item in row.items() if name != "deleted"}, "series_id": str(row["series_id"])} for row in rows]
+    async def series(
+        self,
+        tenant: uuid.UUID,
+        vector: Mapping[int, int],
+        wanted: SeriesFilter,
+        key: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        return await self._calls.objects(series(wanted.search(tenant, self.watermark(vector), key, limit)))
 
     async def runs(
-        self, tenant: uuid.UUID, vector: Mapping[int, int], limit: int, start: int, run_id: uuid.UUID | None = None, workflow_id: str | None = None
-    ) -> list[dict[str, Any]]:
-        return [_run(row) for row in await self._calls.rows(runs_query(tenant, vector, limit, start, run_id, workflow_id))]
+        self, tenant: uuid.UUID, vector: Mapping[int, int], run_id: uuid.UUID | None = None, workflow_id: str | None = None,
+        key: Mapping[str, Any] | None = None, limit: int | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        after = None if key is None else (int(key["opened_time"]), uuid.UUID(str(key["run_id"])))
+        ids = None if run_id is None else (run_id,)
+        search = RunSearch(tenant, self.watermark(vector), ids, workflow_id, after=after, limit=limit)
+        return [run_row(row) for row in await self._calls.objects(runs(search))]
 
     async def outcomes(self, events: Sequence[EventKey]) -> list[OutcomeRow]:
         return await self._lookups.outcomes(events)
@@ -94,9 +105,3 @@ class Reads:
 
 def _kinds(found: Any) -> frozenset[ValueType]:
     return frozenset(found) or frozenset[ValueType]({"number"})
-
-
-def _run(row: dict[str, Any]) -> dict[str, Any]:
-    times = {name: None if row[name] is None else format_instant(row[name]) for name in ("known_time", "started", "finished", "recorded_time")}
-    params = None if row["params"] is None else orjson.loads(row["params"])
-    return {**row, **times, "run_id": str(row["run_id"]), "params": params, "sealed": bool(row["sealed"])}

@@ -102,7 +102,9 @@ def listen(settings: Settings) -> socket.socket:
     except OSError as reason:
         listening.close()
         where = f"{settings.http.host}:{settings.http.port}"
-        raise Unavailable("port-taken", f"cannot listen on {where} ({reason.strerror}): stop what has it, or set VARVE_HTTP__PORT") from None
+        raise Unavailable(
+            "port-taken", f"cannot listen on {where} ({reason.strerror}): stop what has it, or set VARVE_HTTP__PORT"
+        ) from None
     return listening
 
 

@@ -52,7 +52,9 @@ class Spool:
             task.add_done_callback(lambda done: self._ended(event_id, done))
         done, _ = await asyncio.wait({task}, timeout=max(self._seconds_max, len(pieces) * 1.0))
         if not done:
-            raise Unavailable("upload-late", "the upload is accepted and will be finished; repeat it with the same Idempotency-Key to learn more")
+            raise Unavailable(
+                "upload-late", "the upload is accepted and will be finished; repeat it with the same Idempotency-Key to learn more"
+            )
         return task.result()
 
     def accepted(self) -> list[str]:
@@ -111,7 +113,9 @@ class Spool:
             _sync_directory(self._directory)
         except OSError as error:
             shutil.rmtree(home, ignore_errors=True)
-            raise Unavailable("spool-full", f"the upload could not be spooled to {home}: {error.strerror}; nothing of it is stored") from None
+            raise Unavailable(
+                "spool-full", f"the upload could not be spooled to {home}: {error.strerror}; nothing of it is stored"
+            ) from None
         return entries
 
     async def _append_all(self, event_id: str, entries: list[Entry]) -> dict[int, int]:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import orjson
+
 from sink.queries.query import Query
 from sink.store import Store
 
@@ -26,8 +28,9 @@ class StoreCalls:
     async def rows(self, query: Query) -> list[dict[str, Any]]:
         return await self._call(lambda: self._store.rows(query))
 
-    async def raw(self, query: Query, form: str) -> bytes:
-        return await self._call(lambda: self._store.raw(query, form))
+    async def objects(self, query: Query) -> list[dict[str, Any]]:
+        """As a client sees them: instants and ids as text."""
+        return await self._call(lambda: [orjson.loads(line) for line in self._store.raw(query, "JSONEachRow").splitlines()])
 
     async def ping(self) -> None:
         await self._call(self._store.ping)

@@ -45,7 +45,9 @@ def answered(rows: Iterable[OutcomeRow], expected: Mapping[EventKey, set[int]], 
             if row is None:
                 complete = False
             elif body_hash and row.body_hash and row.body_hash != body_hash:
-                raise Conflict("idempotency-key-reused", "this Idempotency-Key was used for another body: send a new key with a new request")
+                raise Conflict(
+                    "idempotency-key-reused", "this Idempotency-Key was used for another body: send a new key with a new request"
+                )
             else:
                 offsets[partition] = max(offset_of(row.version), offsets.get(partition, -1))
     return offsets if complete else None

@@ -18,7 +18,13 @@ from varve.events import EVENT, Event
 from varve.record import Record, single
 from varve.series import derived_id
 
-FIELD_MASKS = {"value": MASK_VALUE, "text": MASK_VALUE, "annotation": MASK_ANNOTATION, "tags": MASK_TAGS, "valid_time_end": MASK_VALID_TIME_END}
+FIELD_MASKS = {
+    "value": MASK_VALUE,
+    "text": MASK_VALUE,
+    "annotation": MASK_ANNOTATION,
+    "tags": MASK_TAGS,
+    "valid_time_end": MASK_VALID_TIME_END,
+}
 
 
 def point_record(kind: str, body: Body, tenant: uuid.UUID, stamp: Stamp) -> Record:

@@ -1,6 +1,6 @@
 """Lists of described things (series, runs): a page of rows, and where the next one is. The cursor keeps the vector (I9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -18,7 +18,9 @@ class ListAsked(Asked):
     after: Annotated[str | None, Query(description="token of a write that must be visible")] = None
 
 
-def paged(name: str, rows: Sequence[Mapping[str, Any]], limit: int, at: Cursor) -> Response:
+def paged(
+    name: str, rows: Sequence[Mapping[str, Any]], limit: int, at: Cursor, key_of: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Response:
     """rows: one more than the limit where there is a next page."""
-    more = str(Cursor(at.start + limit, at.vector, at.question, at.log)) if len(rows) > limit else None
+    more = str(Cursor(at.vector, at.question, at.log, key_of(rows[limit - 1]))) if len(rows) > limit else None
     return Response(orjson.dumps({name: list(rows[:limit]), "next": more}), media_type="application/json")

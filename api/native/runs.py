@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.append import append, told
 from api.bodies.points import stamped
+from api.listings import run_key
 from api.names import uuid_of
 from api.native.lists import ListAsked, paged
 from api.native.words import WRITTEN, json_body
@@ -76,18 +77,17 @@ def router(parts: Parts) -> APIRouter:
         """Runs, newest first; sealed says whether a run is complete."""
         await parts.reads.after(asked.after)
         at = parts.reads.page(asked.cursor, ("runs", who.tenant, asked.workflow_id))
-        rows = await parts.reads.runs(who.tenant, at.vector, workflow_id=asked.workflow_id, limit=asked.limit + 1, start=at.start)
-        return paged("runs", rows, asked.limit, at)
+        rows = await parts.reads.runs(who.tenant, at.vector, workflow_id=asked.workflow_id, key=at.key, limit=asked.limit + 1)
+        return paged("runs", rows, asked.limit, at, run_key)
 
     @routes.get("/api/v1/runs/{run_id}")
     async def one_run(run_id: str, who: Who, after: str | None = None) -> dict[str, Any]:
         """One run by its id."""
         await parts.reads.after(after)
         ident = uuid_of(run_id, "run")
-        rows = await parts.reads.runs(who.tenant, parts.views.vector(), run_id=ident, limit=1, start=0)
+        rows = await parts.reads.runs(who.tenant, parts.views.vector(), run_id=ident)
         if not rows:
             raise NotFound("run-unknown", f"there is no run {ident} in this tenant")
         return rows[0]
 
     return routes
-

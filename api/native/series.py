@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.append import append, told
 from api.bodies.points import stamped
+from api.listings import SeriesFilter, series_key
 from api.names import id_of
 from api.native.lists import ListAsked, paged
 from api.native.words import WRITTEN, json_body
 from api.parts import Parts
-from api.reads import SeriesFilter
 from api.request import Caller, WriteAsked, caller, parsed, read_json
 from api.stamps import new_series_id, series_id_of
 from varve.errors import Conflict, Incorrect, NotFound
@@ -85,8 +85,8 @@ def router(parts: Parts) -> APIRouter:
         """Series that match every filter, by key."""
         await parts.reads.after(asked.after)
         at = parts.reads.page(asked.cursor, ("series", who.tenant, asked.filter()))
-        rows = await parts.reads.series(who.tenant, at.vector, asked.filter(), limit=asked.limit + 1, start=at.start)
-        return paged("series", rows, asked.limit, at)
+        rows = await parts.reads.series(who.tenant, at.vector, asked.filter(), at.key, asked.limit + 1)
+        return paged("series", rows, asked.limit, at, series_key)
 
     @routes.get("/api/v1/series/{series:path}")
     async def one_series(series: str, who: Who, after: str | None = None) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def router(parts: Parts) -> APIRouter:
 
 async def _one(parts: Parts, who: Caller, series: str) -> dict[str, Any]:
     ident = id_of(who.tenant, series)
-    found = await parts.reads.series(who.tenant, parts.views.vector(), SeriesFilter(ids=(ident,)), limit=1, start=0)
+    found = await parts.reads.series(who.tenant, parts.views.vector(), SeriesFilter(ids=(ident,)))
     if not found:
         raise unknown(series)
     return found[0]

@@ -26,7 +26,9 @@ def router(parts: Parts) -> APIRouter:
     async def readyz() -> JSONResponse:
         """Broker, worker and store answer and no recovery is running; else 503 naming which."""
         missing = await parts.health.complaints()
-        return JSONResponse({"status": "not ready", "missing": missing}, 503) if missing else JSONResponse({"status": "ready", "missing": []})
+        return (
+            JSONResponse({"status": "not ready", "missing": missing}, 503) if missing else JSONResponse({"status": "ready", "missing": []})
+        )
 
     @routes.get("/api/v1/status")
     async def status() -> dict[str, Any]:
@@ -42,7 +44,9 @@ def router(parts: Parts) -> APIRouter:
             "ends": {str(partition): end for partition, end in sorted(ends.items())},
             "watermarks": {str(partition): vector.get(partition, 0) for partition in sorted(ends)},
             "lag": sum(max(0, end - vector.get(partition, 0)) for partition, end in ends.items()),
-            "workers": {name: {"state": beat.state, "partitions": list(beat.partitions)} for name, beat in sorted(parts.health.beats.items())},
+            "workers": {
+                name: {"state": beat.state, "partitions": list(beat.partitions)} for name, beat in sorted(parts.health.beats.items())
+            },
         }
 
     @routes.get("/api/v1/events/{event_id}")
@@ -51,7 +55,9 @@ def router(parts: Parts) -> APIRouter:
         key = event_key(who.tenant, event_id)
         rows = [row for row in await parts.reads.outcomes([(who.tenant, event_id)]) if row.key == key]
         if not rows:
-            raise NotFound("event-unknown", f"no outcome of event {event_id} is known: it is not applied yet, older than seven days, or was never sent")
+            raise NotFound(
+                "event-unknown", f"no outcome of event {event_id} is known: it is not applied yet, older than seven days, or was never sent"
+            )
         attempts = [
             {"status": row.status, "reason": row.reason, "token": str(Token(parts.log.log_id, {row.partition: offset_of(row.version)}))}
             for row in sorted(rows, key=lambda row: row.version)

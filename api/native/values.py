@@ -17,10 +17,13 @@ from api.reads import Chosen
 from api.request import JSON, Caller, caller
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
+from sink.queries.latest import LATEST
 from sink.queries.overlapping import OVERLAPPING
+from sink.queries.relative import Cutoff, DaysBefore, Lead, relative
 from sink.queries.selection import Selection
 from sink.queries.shape import Shape
-from varve.instants import parse_instant
+from varve.errors import Incorrect
+from varve.instants import NS_PER_SECOND, parse_instant
 from varve.position import Token
 
 Who = Annotated[Caller, Depends(caller)]
@@ -50,13 +53,15 @@ class RelativeAsked(ValuesAsked):
     at: str | None = Field(None, pattern=r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$", description="at this clock time of that day, e.g. 12:00")
     zone: str = Field("UTC", description="in this IANA zone, e.g. Europe/Stockholm")
 
-
-class LatestAsked(SeriesAsked):
-    series_id: list[str] = Field([], description="repeat for several")
-    as_of: str | None = Field(None, description="only what was known at this time")
-    as_of_recorded: str | None = Field(None, description="only what Varve had accepted at this time")
-    columns: str | None = Field(None, description="names of the columns to answer, separated by commas")
-    limit: int = Field(0, ge=0, description="rows in one page; 0 is as many as the server allows")
+    def cutoff(self) -> Cutoff:
+        match (self.before_seconds, self.days_before):
+            case (int(seconds), None):
+                return Lead(seconds * NS_PER_SECOND)
+            case (None, int(days)):
+                hours, minutes, seconds = (int(part) for part in ((self.at or "00:00") + ":00").split(":")[:3])
+                return DaysBefore(days, hours * 3600 + minutes * 60 + seconds, self.zone)
+            case _:
+                raise Incorrect("cut-off", "relative: give before_seconds, or days_before with at= and zone=")
 
 
 def router(parts: Parts) -> APIRouter:
@@ -77,6 +82,16 @@ def router(parts: Parts) -> APIRouter:
         """Every layer, with the value that it led to: who changed what, and when."""
         return await _answer(parts, request, who, asked, HISTORY)
 
+    @routes.get("/api/v1/values/relative", responses=_READ)
+    async def relative_values(request: Request, who: Who, asked: Annotated[RelativeAsked, Query()]) -> Response:
+        """One row a series and valid_time: what was known by a cut-off relative to it, e.g. the day before at 12:00."""
+        return await _answer(parts, request, who, asked, relative(asked.cutoff()))
+
+    @routes.get("/api/v1/latest", responses=_READ)
+    async def latest(request: Request, who: Who, asked: Annotated[ValuesAsked, Query()]) -> Response:
+        """The newest value of each series."""
+        return await _answer(parts, request, who, asked, LATEST)
+
     return routes
 
 
@@ -86,7 +101,7 @@ async def _answer(parts: Parts, request: Request, who: Caller, asked: ValuesAske
     chosen = await select(parts, who, asked)
     at = reads.page(asked.cursor, (shape.name, who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})))
     page = await reads.values(shape, selection_of(parts, who, asked, chosen, at))
-    following = None if page.after is None else Cursor(0, at.vector, at.question, at.log, page.after)
+    following = None if page.after is None else Cursor(at.vector, at.question, at.log, page.after)
     headers = {"Varve-Watermark": str(Token(parts.log.log_id, {p: mark - 1 for p, mark in at.vector.items() if mark > 0}))}
     if following is not None:
         headers["Link"] = f'<{request.url.include_query_params(cursor=str(following))}>; rel="next"'
@@ -112,7 +127,9 @@ def _tail(following: Cursor | None) -> Any:
 
 async def select(parts: Parts, who: Caller, asked: ValuesAsked) -> Chosen:
     """Named series must be there (404 names the one that is not); filters choose among those that are."""
-    named = [(f"key:{key}", id_of(who.tenant, f"key:{key}")) for key in asked.key] + [(one, id_of(who.tenant, one)) for one in asked.series_id]
+    named = [(f"key:{key}", id_of(who.tenant, f"key:{key}")) for key in asked.key] + [
+        (one, id_of(who.tenant, one)) for one in asked.series_id
+    ]
     if named:
         return await parts.reads.named(who.tenant, named)
     return await parts.reads.filtered(who.tenant, parts.views.vector(), asked.filter())

@@ -5,7 +5,6 @@ that it documents. Before: a fresh server. After: nothing; each test run has a s
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +27,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     served.stop()
 
 
-def test_every_request_of_the_notebook_has_its_documented_result(url: str, tmp_path: Path) -> None:
+def test_every_request_of_the_notebook_has_its_documented_result(url: str) -> None:
     check_about(url)
     check_creation(url)
     run_id, series_ids = check_upload(url)
@@ -84,7 +83,7 @@ def check_listing(url: str, series_ids: dict[str, str]) -> None:
 
 
 def check_flat(url: str, series_ids: dict[str, str]) -> None:
-    params = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=24)).isoformat(), "mode": "flat", "all_versions": False}
+    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=24)).isoformat(), "mode": "flat", "all_versions": False}
     response = requests.get(f"{url}/values", params=params, headers=HEADERS, timeout=30)
     response.raise_for_status()
     body = response.json()
@@ -101,7 +100,7 @@ def check_flat(url: str, series_ids: dict[str, str]) -> None:
 
 
 def check_overlapping(url: str) -> None:
-    params = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=6)).isoformat(), "mode": "overlapping", "all_versions": False}
+    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=6)).isoformat(), "mode": "overlapping", "all_versions": False}
     response = requests.get(f"{url}/values", params=params, timeout=30)
     response.raise_for_status()
     frame = pd.DataFrame(response.json()["data"])
@@ -125,7 +124,7 @@ def check_second_run(url: str) -> None:
 
 
 def check_update(url: str, run_id: str) -> None:
-    params = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=1)).isoformat(), "mode": "flat"}
+    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=1)).isoformat(), "mode": "flat"}
     found = get(url, "/values", params)
     mapping = {row["series_key"]: uuid.UUID(row["series_id"]) for row in found["data"]}
     update = {

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from api.answer import FORMS, streamed
 from api.doors.timedb.words import DEFAULT_UNIT
-from api.listings import SeriesFilter, series_query
+from api.listings import SeriesFilter
 from api.parts import Parts
 from api.request import JSON
 from sink.queries.flat import FLAT
@@ -20,6 +20,7 @@ from sink.queries.history import HISTORY
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
 from sink.queries.selection import Selection
+from sink.queries.series import SeriesSearch, series
 from varve.errors import Incorrect
 from varve.instants import parse_instant
 
@@ -55,18 +56,21 @@ async def values(parts: Parts, request: Request, tenant: uuid.UUID, asked: Value
     )  # fmt: skip
     shape = HISTORY if asked.all_versions else OVERLAPPING if asked.overlapping else FLAT
     page = await parts.reads.values(shape, selection)
-    query = dressed(page.query, series_query(tenant, vector, SeriesFilter(), 0, 0), asked)
+    query = dressed(page.query, series(SeriesSearch(tenant, parts.reads.watermark(vector))), asked)
     form = FORMS[JSON]
     return await streamed(request, parts.reads.stream(query, form), form.media, {}, (b'{"data":', lambda count: b',"count":%d}' % count))
 
 
 async def listing(parts: Parts, tenant: uuid.UUID) -> Response:
-    found = await parts.reads.series(tenant, parts.views.vector(), SeriesFilter(), 0, 0)
-    told = {row["series_id"]: {"series_key": row["key"], "description": row["description"], "unit": row["unit"] or DEFAULT_UNIT} for row in found}
+    found = await parts.reads.series(tenant, parts.views.vector(), SeriesFilter())
+    told = {
+        row["series_id"]: {"series_key": row["key"], "description": row["description"], "unit": row["unit"] or DEFAULT_UNIT}
+        for row in found
+    }
     return Response(orjson.dumps(told), media_type="application/json")
 
 
-def dressed(rows: Query, series: Query, asked: ValuesRead) -> Query:
+def dressed(rows: Query, described: Query, asked: ValuesRead) -> Query:
     """The rows with their series' key and unit, in TimeDB's columns and order."""
     shown = [f"{_iso('v.valid_time')} AS valid_time", "v.series_id AS series_id", "v.value AS value", "s.key AS series_key"]
     shown.append(f"ifNull(s.unit, '{DEFAULT_UNIT}') AS series_unit")
@@ -79,9 +83,9 @@ def dressed(rows: Query, series: Query, asked: ValuesRead) -> Query:
         order.append("v.version")
     only = "\nQUALIFY v.known_time = max(v.known_time) OVER (PARTITION BY v.series_id, v.valid_time)"
     return Query(
-        f"SELECT {', '.join(shown)}\nFROM (\n{rows.sql}\n) AS v\nLEFT JOIN (\n{series.sql}\n) AS s ON v.series_id = s.series_id"
+        f"SELECT {', '.join(shown)}\nFROM (\n{rows.sql}\n) AS v\nLEFT JOIN (\n{described.sql}\n) AS s ON v.series_id = s.series_id"
         f"{only if asked.all_versions and not asked.overlapping else ''}\nORDER BY {', '.join(order)}",
-        series.parameters | rows.parameters,
+        described.parameters | rows.parameters,
     )
 
 
@@ -94,7 +98,8 @@ def _columns(asked: ValuesRead) -> tuple[str, ...]:
 def _iso(column: str) -> str:
     """As Python's isoformat: microseconds where there are any, the offset as +00:00."""
     micros = f"intDiv(positiveModulo(toUnixTimestamp64Nano({column}), 1000000000), 1000)"
-    return f"concat(formatDateTime({column}, '%Y-%m-%dT%H:%i:%S'), if({micros} = 0, '', concat('.', leftPad(toString({micros}), 6, '0'))), '+00:00')"
+    fraction = f"if({micros} = 0, '', concat('.', leftPad(toString({micros}), 6, '0')))"
+    return f"concat(formatDateTime({column}, '%Y-%m-%dT%H:%i:%S'), {fraction}, '+00:00')"
 
 
 def _instant(name: str, text: str | None) -> int | None:

@@ -25,7 +25,6 @@ from varve.record import single
 from varve.series import KEY_LENGTH_MAX, series_id
 
 Who = Annotated[Caller, Depends(caller)]
-Key = Annotated[str | None, Header(alias="X-API-Key", description="any key is accepted")]
 
 
 class NewSeries(BaseModel):
@@ -38,8 +37,12 @@ class Updates(BaseModel):
     updates: list[dict[str, Any]]
 
 
+def any_key(x_api_key: Annotated[str | None, Header(description="any key is accepted")] = None) -> str | None:
+    return x_api_key
+
+
 def router(parts: Parts) -> APIRouter:
-    routes = APIRouter(tags=["TimeDB"])
+    routes = APIRouter(tags=["TimeDB"], dependencies=[Depends(any_key)])
     _add_writes(routes, parts)
     _add_reads(routes, parts)
     return routes
@@ -47,7 +50,7 @@ def router(parts: Parts) -> APIRouter:
 
 def _add_writes(routes: APIRouter, parts: Parts) -> None:
     @routes.post("/series", openapi_extra=json_body(NewSeries))
-    async def create_series(request: Request, who: Who, api_key: Key = None) -> Response:
+    async def create_series(request: Request, who: Who) -> Response:
         """Create a new time series; its name is its key, so that uploads by that value_key are of this series."""
         raw, found = await _body(parts, request)
         new, stamp = parsed(NewSeries, found), who.stamp(parts.clock, raw)
@@ -58,7 +61,7 @@ def _add_writes(routes: APIRouter, parts: Parts) -> None:
         written = await append(parts, single(event), "view")
         return told(written, {"series_id": str(ident), "message": "Series created successfully"})
 
-    async def upload(request: Request, who: Who, api_key: Key = None) -> Response:
+    async def upload(request: Request, who: Who) -> Response:
         """Upload time series data: create a new run with values."""
         raw, found = await _body(parts, request)
         if not isinstance(found, dict):
@@ -79,7 +82,7 @@ def _add_writes(routes: APIRouter, parts: Parts) -> None:
         routes.add_api_route(path, upload, methods=["POST"], openapi_extra=json_body(Upload), name=path.strip("/"))
 
     @routes.put("/values", openapi_extra=json_body(Updates))
-    async def update_records(request: Request, who: Who, api_key: Key = None) -> Response:
+    async def update_records(request: Request, who: Who) -> Response:
         """Update records: a field that is absent keeps, null clears; what changes nothing is reported as skipped."""
         raw, found = await _body(parts, request)
         asked = update.asked_of(found)
@@ -95,7 +98,7 @@ def _add_reads(routes: APIRouter, parts: Parts) -> None:
         return JSONResponse(ABOUT)
 
     @routes.get("/list_timeseries")
-    async def list_timeseries(who: Who, api_key: Key = None) -> Response:
+    async def list_timeseries(who: Who) -> Response:
         """All time series: id to key, description and unit."""
         return await read.listing(parts, who.tenant)
 
@@ -103,7 +106,6 @@ def _add_reads(routes: APIRouter, parts: Parts) -> None:
     async def read_values(
         request: Request, who: Who, start_valid: str | None = None, end_valid: str | None = None, start_known: str | None = None,
         end_known: str | None = None, mode: Annotated[str, Query(description="flat or overlapping")] = "flat", all_versions: bool = False,
-        api_key: Key = None,
     ) -> Response:  # fmt: skip
         """Read time series values."""
         asked = read.ValuesRead.of(mode, all_versions, start_valid, end_valid, start_known, end_known)

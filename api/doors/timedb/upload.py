@@ -118,7 +118,9 @@ def _target(tenant: uuid.UUID, key: str, ident: Any, row: int) -> Target:
     try:
         given = uuid.UUID(str(ident))
     except ValueError:
-        raise Incorrect("series-id", f"row {row}: series_id '{ident}' is not a UUID", (BadRow(row, "series_id", "is not a UUID"),)) from None
+        raise Incorrect(
+            "series-id", f"row {row}: series_id '{ident}' is not a UUID", (BadRow(row, "series_id", "is not a UUID"),)
+        ) from None
     return Target(tenant, given, key if given == own else "")
 
 
