@@ -53,6 +53,7 @@ CLOCKS = {
 PACED = (
     "tests/conftest.py",
     "tests/integration/campaign.py",
+    "tests/integration/crew.py",
     "tests/integration/test_rebalance.py",
     "tests/integration/test_kill*.py",
     "tests/simulation/*.py",
