@@ -54,6 +54,7 @@ PACED = (
     "tests/conftest.py",
     "tests/integration/campaign.py",
     "tests/integration/crew.py",
+    "tests/integration/memory_server.py",
     "tests/integration/test_rebalance.py",
     "tests/integration/test_kill*.py",
     "tests/simulation/*.py",
