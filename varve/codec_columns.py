@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from varve.columns import (
@@ -24,7 +23,7 @@ from varve.columns import (
 )
 from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect
 from varve.events import Event, ValueType
-from varve.instants import ABSENT, format_instant, parse_instants
+from varve.instants import ABSENT, filled, format_instant, parse_instants
 from varve.series import KEY_LENGTH_MAX, series_id
 
 COLUMNS = ("series", "series_id", "valid_time", "valid_time_end", "known_time", "value", "text", "annotation", "tags", "mask")
@@ -179,7 +178,7 @@ def _values(columns: Mapping[str, Any], n: int, where: str) -> tuple[NDArray[np.
         elif not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type) or pa.types.is_null(array.type)):
             raise Incorrect("column-malformed", f"{where}: column value holds {array.type}: numbers, booleans or text are stored")
         valued = array.is_valid().to_numpy(zero_copy_only=False)
-        numbers = pc.fill_null(array.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
+        numbers = filled(array.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
         _refuse_not_finite(numbers, where)
     return numbers, valued, text, kind
 
@@ -214,7 +213,7 @@ def _mask(columns: Mapping[str, Any], n: int, event: NDArray[np.int32], events: 
     """Which fields each row sets: all for a write; for an update those in its mask, or the columns that are there."""
     updates = np.array([one.type == "points_updated" for one in events])
     if "mask" in columns:
-        mask: NDArray[np.uint8] = _array(columns["mask"], n, pa.uint8(), "mask", where).fill_null(0).to_numpy(zero_copy_only=False)
+        mask: NDArray[np.uint8] = filled(_array(columns["mask"], n, pa.uint8(), "mask", where), 0).to_numpy(zero_copy_only=False)
         if np.any((mask == 0) | (mask > MASK_ALL)) or np.any((mask != MASK_ALL) & ~updates[event]):
             raise Incorrect(
                 "mask", f"{where}: mask is 1 to {MASK_ALL} in points_updated (1 value, 2 annotation, 4 tags, 8 end), and absent elsewhere"
@@ -292,5 +291,5 @@ def _dictionary(columns: Mapping[str, Any], name: str, n: int, where: str) -> tu
             "column-malformed", f"{where}: column {name} holds {kind}: send text{' or 16 bytes' if name == 'series_id' else ''}"
         )
     array = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
-    indices = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    indices = filled(array.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return array.dictionary.to_pylist(), indices
