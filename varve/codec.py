@@ -25,6 +25,7 @@ from varve.record import Record
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
 METADATA = b"varve.events"
+_ARROW_START = b"\xff\xff\xff\xff"  # the continuation marker that opens an IPC stream
 COMPRESSED_ROWS_MIN = 512  # an LZ4 frame for each buffer of a one-row record takes 0.1 ms to write and as long to read
 ROW_TYPES = frozenset({"points_written", "points_incremented", "points_updated", "series_rewritten"})
 # Old version -> what lifts an event's body to the next one. Version 1 is the first.
@@ -77,7 +78,7 @@ def event_key(tenant: uuid.UUID, event_id: str) -> bytes:
 
 
 def _sniff(value: bytes) -> str:
-    return JSON if value[:64].lstrip()[:1] in (b"{", b"[") else ARROW
+    return ARROW if value.startswith(_ARROW_START) else JSON
 
 
 def _envelope(event: Event) -> bytes:

@@ -66,7 +66,7 @@ def test_pages_of_one_read_are_of_one_moment(running_varve: VarveUp) -> None:
         first = client.get("/api/v1/values/flat", params={"key": "s", "limit": 30})
         write(client, "s", range(48), 2.0)
         second = client.get(first.links["next"]["url"])
-        assert len(second.json()["rows"]) == 18 and {row["value"] for row in second.json()["rows"]} == {1.0}
+        assert len(second.json()["data"]) == 18 and {row["value"] for row in second.json()["data"]} == {1.0}
 
 
 def test_a_write_to_the_log_is_seen_by_a_read_after_its_token(running_varve: VarveUp) -> None:
@@ -80,7 +80,7 @@ def test_a_token_of_another_log_is_refused_in_words(running_varve: VarveUp) -> N
     with tenant_client(running_varve) as client:
         write(client, "s", range(1), 1.0)
         answer = client.get("/api/v1/values/flat", params={"key": "s", "after": "0" * 32 + ".0-1"})
-        assert answer.status_code == 422 and "log" in answer.json()["error"]["message"]
+        assert answer.status_code == 409 and "log" in answer.json()["error"]["message"]
 
 
 def test_poison_goes_to_the_dead_letters_and_the_next_record_is_applied(running_varve: VarveUp) -> None:
