@@ -83,7 +83,12 @@ def check_listing(url: str, series_ids: dict[str, str]) -> None:
 
 
 def check_flat(url: str, series_ids: dict[str, str]) -> None:
-    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=24)).isoformat(), "mode": "flat", "all_versions": False}
+    params: dict[str, Any] = {
+        "start_valid": BASE_TIME.isoformat(),
+        "end_valid": (BASE_TIME + timedelta(hours=24)).isoformat(),
+        "mode": "flat",
+        "all_versions": False,
+    }
     response = requests.get(f"{url}/values", params=params, headers=HEADERS, timeout=30)
     response.raise_for_status()
     body = response.json()
@@ -100,7 +105,12 @@ def check_flat(url: str, series_ids: dict[str, str]) -> None:
 
 
 def check_overlapping(url: str) -> None:
-    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=6)).isoformat(), "mode": "overlapping", "all_versions": False}
+    params: dict[str, Any] = {
+        "start_valid": BASE_TIME.isoformat(),
+        "end_valid": (BASE_TIME + timedelta(hours=6)).isoformat(),
+        "mode": "overlapping",
+        "all_versions": False,
+    }
     response = requests.get(f"{url}/values", params=params, timeout=30)
     response.raise_for_status()
     frame = pd.DataFrame(response.json()["data"])
@@ -124,7 +134,11 @@ def check_second_run(url: str) -> None:
 
 
 def check_update(url: str, run_id: str) -> None:
-    params: dict[str, Any] = {"start_valid": BASE_TIME.isoformat(), "end_valid": (BASE_TIME + timedelta(hours=1)).isoformat(), "mode": "flat"}
+    params: dict[str, Any] = {
+        "start_valid": BASE_TIME.isoformat(),
+        "end_valid": (BASE_TIME + timedelta(hours=1)).isoformat(),
+        "mode": "flat",
+    }
     found = get(url, "/values", params)
     mapping = {row["series_key"]: uuid.UUID(row["series_id"]) for row in found["data"]}
     update = {

@@ -63,7 +63,7 @@ def test_known_time_in_the_future_is_refused(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_nan_and_infinity_in_json_are_refused(http: httpx.Client, value: str) -> None:
-    body = '{"rows": [{"series": "s", "valid_time": "2025-01-01T00:00:00Z", "value": %s}]}' % value
+    body = '{"rows": [{"series": "s", "valid_time": "2025-01-01T00:00:00Z", "value": VALUE}]}'.replace("VALUE", value)
     error_of(http.post("/api/v1/points", content=body, headers={"Content-Type": "application/json"}), 422)
 
 
