@@ -193,5 +193,5 @@ def _values(rows: list[dict[str, Any]], shape: str) -> dict[Any, float]:
 
 def _as_sent(row: dict[str, Any], point: Point) -> bool:
     known = point.known_time is None or row["known_time"].value == point.known_time
-    series = row["series_id"] in (str(uuid.uuid5(DEFAULT_TENANT, point.series)), uuid.uuid5(DEFAULT_TENANT, point.series).bytes)
+    series = row["series_id"] == uuid.uuid5(DEFAULT_TENANT, point.series)
     return bool(known and series and row["valid_time"].value == point.valid_time)
