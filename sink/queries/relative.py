@@ -15,6 +15,7 @@ from varve.errors import Incorrect
 
 LEAD_NS_MAX = 200 * 366 * 86_400 * 10**9  # an instant of 1900 less this is still an int64
 DAYS_MAX = 36_500
+_FIRST_DAY = -25567  # 1900-01-01: nothing was known before, and ClickHouse has no earlier day
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,18 @@ def _known_by(cutoff: Cutoff) -> tuple[list[str], dict[str, Any]]:
             return [f"{known} - {{lag:Int64}} <= {valid}"], {"lag": -nanoseconds}
         case DaysBefore(days, second_of_day, zone):
             hours, rest = divmod(second_of_day, 3600)
-            day = "subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})"
-            at = (
-                f"makeDateTime64(toYear({day}), toMonth({day}), toDayOfMonth({day}),"
-                " {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 9, {zone:String})"
-            )
+            # whole seconds: a local time of 2262 lies beyond the last instant that fits in nanoseconds
+            day = "(subtractDays((toDate32(l.valid_time, {zone:String}) AS local_day), {days:UInt32}) AS cut_day)"
+            time = "{hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String}"
+            at = f"(makeDateTime64(toYear({day}), toMonth(cut_day), toDayOfMonth(cut_day), {time}) AS cut_at)"
             # ClickHouse reads a skipped local time by the offset after the change: what is missing to the wall clock is added
-            wall = f"toHour({at}) * 3600 + toMinute({at}) * 60 + toSecond({at})"
+            wall = "toInt64(toHour(cut_at) * 3600 + toMinute(cut_at) * 60 + toSecond(cut_at))"
+            cut = f"toInt128(toUnixTimestamp64Second({at}) + {{second_of_day:Int64}} - {wall}) * 1000000000"
             bound = {"days": days, "zone": zone, "second_of_day": second_of_day}
             bound |= {"hour": hours, "minute": rest // 60, "second": rest % 60}
-            return [f"l.known_time <= addSeconds({at}, {{second_of_day:Int32}} - toInt32({wall}))"], bound
+            return [
+                f"toUnixTimestamp64Nano(l.known_time) <= {cut}",
+                f"toInt32(local_day) - toInt32({{days:UInt32}}) >= {_FIRST_DAY}",
+            ], bound
         case _:
             assert_never(cutoff)

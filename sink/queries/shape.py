@@ -46,7 +46,7 @@ def probe(selection: Selection) -> Query:
 def columns(selection: Selection, alias: str, keys: Sequence[str] = ()) -> str:
     """The SELECT list, out of a table `alias` that has the columns of a layer."""
     names = selection.columns or (*(() if selection.single else ("series_id",)), "valid_time", *keys, *_plain_values(selection))
-    return ", ".join(_column(name, alias, selection) for name in names)
+    return ",\n  ".join(_column(name, alias, selection) for name in names)
 
 
 def clauses(where: Sequence[str], order: Sequence[str], by: Sequence[str], selection: Selection, bound: dict[str, Any], alias: str) -> str:

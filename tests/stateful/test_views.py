@@ -1,0 +1,190 @@
+"""Every read shape over a real store equals the oracle, whatever layers arrived, in whatever blocks, however often."""
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from sink.queries.flat import FLAT
+from sink.queries.history import HISTORY
+from sink.queries.latest import LATEST
+from sink.queries.overlapping import OVERLAPPING
+from sink.queries.relative import DaysBefore, Lead, relative
+from sink.queries.selection import Selection
+from sink.queries.shape import Shape, probe
+from sink.reads import page_of
+from sink.store import Store
+from tests import oracle
+from tests.store_rows import NO_RUN, layers_table, opened, rows_of
+from varve.instants import EARLIEST
+from varve.instants import LATEST as LATEST_INSTANT
+from varve.position import version_of
+from varve.series import partition_of
+
+PARTITIONS = 3
+HOUR = 3600 * 10**9
+DAY = 24 * HOUR
+NOON = 1_743_249_600 * 10**9  # 2025-03-29T12:00:00Z, the day before Europe's clocks go forward
+VALID = (EARLIEST, NOON, NOON + 1, NOON + HOUR, NOON + DAY, NOON + 2 * DAY, LATEST_INSTANT)
+KNOWN = (NOON - DAY, NOON - HOUR, NOON, NOON + HOUR, NOON + DAY)
+RUNS = (NO_RUN, uuid.UUID(int=1), uuid.UUID(int=2))
+_tenants = itertools.count(1)
+Answer = Callable[[list[oracle.Layer], Selection], list[oracle.Layer]]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    yield from opened(tmp_path_factory.mktemp("views"))
+
+
+@st.composite
+def layers(draw: st.DrawFn, partial: bool) -> list[oracle.Layer]:
+    tenant = uuid.UUID(int=next(_tenants))
+    series = [uuid.uuid5(tenant, str(number)) for number in range(3)]
+    found = []
+    for row in range(draw(st.integers(1, 14))):
+        ident = draw(st.sampled_from(series))
+        op = draw(st.sampled_from((0, 0, 2))) if partial else 0
+        found.append(
+            {
+                "tenant": tenant,
+                "series_id": ident,
+                "partition": partition_of(ident, PARTITIONS),
+                "version": version_of(draw(st.integers(0, 4)), row),
+                "valid_time": draw(st.sampled_from(VALID)),
+                "known_time": draw(st.sampled_from(KNOWN)),
+                "recorded_time": draw(st.sampled_from(KNOWN)),
+                "op": op,
+                "mask": draw(st.integers(1, 15)) if op else 15,
+                "value": draw(st.sampled_from((None, 0.0, 1.0, 2.5))),
+                "text": draw(st.sampled_from((None, "", "å"))),
+                "run_id": draw(st.sampled_from(RUNS)),
+                "valid_time_end": draw(st.sampled_from((None, NOON + DAY))),
+                "changed_by": draw(st.sampled_from(("", "eva"))),
+                "annotation": draw(st.sampled_from((None, "", "checked"))),
+                "tags": draw(st.sampled_from(([], ["a"], ["b", "a"]))),
+            }
+        )
+    return found
+
+
+@st.composite
+def selections(draw: st.DrawFn, found: list[oracle.Layer]) -> Selection:
+    series = sorted({one["series_id"] for one in found})
+    known = st.none() | st.sampled_from(KNOWN)
+    return Selection(
+        tenant=found[0]["tenant"],
+        watermark=draw(st.just((5,) * PARTITIONS) | st.tuples(*[st.integers(0, 5)] * PARTITIONS)),
+        series=draw(st.none() | st.lists(st.sampled_from(series), min_size=1, max_size=2, unique=True).map(tuple)),
+        from_=draw(st.none() | st.sampled_from(VALID)),
+        until=draw(st.none() | st.sampled_from(VALID)),
+        known_from=draw(known),
+        known_until=draw(known),
+        as_of_known=draw(known),
+        as_of_recorded=draw(known),
+        run_id=draw(st.none() | st.sampled_from(RUNS)),
+        order=draw(st.sampled_from(("series", "time"))),
+        value_types=draw(st.sampled_from((frozenset({"number"}), frozenset({"text"}), frozenset({"bool"}), frozenset({"number", "text"})))),
+        limit=draw(st.none() | st.integers(1, 4)),
+    ).every_column()
+
+
+def shapes() -> list[tuple[Shape, Answer, tuple[str, ...], tuple[str, ...]]]:
+    """Each shape, its oracle, and its order for order="series" and order="time"."""
+    by_cell, by_time = ("series_id", "valid_time"), ("valid_time", "series_id")
+    cutoffs: list[tuple[Lead | DaysBefore, Callable[[int], int]]] = [
+        (Lead(HOUR), lambda valid: valid - HOUR),
+        (Lead(-DAY), lambda valid: valid + DAY),
+        (DaysBefore(1, 12 * 3600, "Europe/Stockholm"), day_before(1, 12, 0, "Europe/Stockholm")),
+        (DaysBefore(0, 2 * 3600 + 1800, "Europe/Stockholm"), day_before(0, 2, 30, "Europe/Stockholm")),
+    ]
+    return [
+        (FLAT, oracle.flat, by_cell, by_time),
+        (OVERLAPPING, oracle.overlapping, (*by_cell, "known_time"), ("known_time", *by_time)),
+        (HISTORY, oracle.history, (*by_cell, "known_time", "version"), (*by_time, "known_time", "version")),
+        (LATEST, oracle.latest, by_cell, by_time),
+        *(
+            (relative(cutoff), lambda found, s, limit=limit: oracle.relative(found, s, limit), by_cell, by_time)
+            for cutoff, limit in cutoffs
+        ),
+    ]
+
+
+def day_before(days: int, hour: int, minute: int, zone: str) -> Callable[[int], int]:
+    def limit(valid: int) -> int:
+        local = datetime.fromtimestamp(valid // 10**9, ZoneInfo(zone)) - timedelta(days=days)
+        at = datetime(local.year, local.month, local.day, hour, minute, tzinfo=ZoneInfo(zone))
+        return int(at.astimezone(UTC).timestamp()) * 10**9
+
+    return limit
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data(), partial=st.booleans())
+def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.DataObject, partial: bool) -> None:
+    found = drawn.draw(layers(partial))
+    insert_in_blocks(store, drawn, found)
+    selection = drawn.draw(selections(found))
+    event(f"folded: {bool(store.rows(probe(selection))[0]['partial'])}")
+    for shape, answer, by_series, by_time in shapes():
+        assert read_pages(store, shape, selection) == expected(answer(found, selection), selection, by_series, by_time), shape.name
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data())
+def test_plain_and_folded_queries_agree_where_every_layer_is_a_full_set(store: Store, drawn: st.DataObject) -> None:
+    found = drawn.draw(layers(partial=False))
+    insert_in_blocks(store, drawn, found)
+    selection = drawn.draw(selections(found))
+    for shape, *_ in shapes():
+        assert rows_of(store.arrow(shape.plain(selection))) == rows_of(store.arrow(shape.folded(selection))), shape.name
+
+
+def insert_in_blocks(store: Store, drawn: st.DataObject, found: list[oracle.Layer]) -> None:
+    """Two blocks, the second of which repeats rows of the first."""
+    cut = drawn.draw(st.integers(0, len(found)))
+    repeated = drawn.draw(st.lists(st.sampled_from(found), max_size=3))
+    for block in (found[:cut], found[cut:] + repeated):
+        if block:
+            store.insert("points", layers_table(block))
+
+
+def read_pages(store: Store, shape: Shape, selection: Selection) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for _ in range(50):
+        page = page_of(store, shape, selection)
+        rows += rows_of(store.arrow(page.query))
+        if page.after is None:
+            return rows
+        selection = replace(selection, after=page.after)
+    raise AssertionError("the pages do not end")
+
+
+def expected(rows: list[oracle.Layer], selection: Selection, by_series: tuple[str, ...], by_time: tuple[str, ...]) -> list[dict[str, Any]]:
+    order = by_series if selection.order == "series" else by_time
+    ordered = sorted(rows, key=lambda row: [sort_key(row[name]) for name in order])
+    return [{name: shown(name, row, selection) for name in selection.columns} for row in ordered]
+
+
+def sort_key(item: Any) -> Any:
+    """ClickHouse compares the second half of a UUID first."""
+    return (item.int & (1 << 64) - 1, item.int >> 64) if isinstance(item, uuid.UUID) else item
+
+
+def shown(name: str, row: oracle.Layer, selection: Selection) -> Any:
+    match name:
+        case "value" if selection.value_types == {"text"}:
+            return row["text"]
+        case "value" if selection.value_types == {"bool"}:
+            return None if row["value"] is None else bool(row["value"])
+        case "run_id":
+            return None if row["run_id"] == NO_RUN else row["run_id"]
+        case _:
+            return row[name]

@@ -1,0 +1,43 @@
+"""A store for tests, and layers as dicts turned into what the sink inserts. The embedded engine has one directory per
+process: fixtures here are of module scope and close it, so that modules can follow one another."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sink.store import Store
+from streams.points import LAYERS
+from varve.settings import LogSettings, Settings, StoreSettings
+
+NO_RUN = uuid.UUID(int=0)
+
+
+def opened(path: Path, dsn: str = "", prefix: str = "varve") -> Iterator[Store]:
+    settings = Settings(data=path, log=LogSettings(prefix=prefix), store=StoreSettings(dsn=dsn))
+    store = Store.open(settings)
+    store.migrate()
+    yield store
+    store.close()
+
+
+def layers_table(rows: list[dict[str, Any]]) -> pa.Table:
+    columns = {}
+    for field in LAYERS:
+        items = [row.get(field.name) for row in rows]
+        items = [item.bytes if isinstance(item, uuid.UUID) else item for item in items]
+        columns[field.name] = (
+            pa.array(items, pa.int64()).cast(field.type) if pa.types.is_timestamp(field.type) else pa.array(items, field.type)
+        )
+    return pa.table(columns, schema=LAYERS)
+
+
+def rows_of(table: pa.Table) -> list[dict[str, Any]]:
+    """Instants as UTC nanoseconds."""
+    names = table.column_names
+    columns = [
+        table.column(name).cast(pa.int64()) if pa.types.is_timestamp(table.column(name).type) else table.column(name) for name in names
+    ]
+    return [dict(zip(names, items, strict=True)) for items in zip(*(column.to_pylist() for column in columns), strict=True)]

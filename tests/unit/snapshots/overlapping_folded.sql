@@ -1,0 +1,49 @@
+SELECT c.valid_time AS valid_time,
+  c.known_time AS known_time,
+  c.value AS value
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)) OVER up_to, 1) AS value,
+  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)) OVER up_to, 2) AS text,
+  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  l.value AS value,
+  l.text AS text,
+  l.annotation AS annotation,
+  l.tags AS tags,
+  l.valid_time_end AS valid_time_end
+FROM points AS l
+WHERE l.tenant = {tenant:UUID}
+  AND l.series_id = {series_id:UUID}
+  AND l.version < {version_until:UInt64}
+  AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+  AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version
+) AS l
+WINDOW up_to AS (
+  PARTITION BY l.series_id, l.valid_time ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)
+) AS c
+ORDER BY c.series_id, c.valid_time, c.known_time, c.version DESC
+LIMIT 1 BY c.series_id, c.valid_time, c.known_time

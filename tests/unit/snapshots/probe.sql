@@ -1,0 +1,6 @@
+SELECT (SELECT count() FROM (SELECT 1 FROM points AS l WHERE l.tenant = {tenant:UUID}
+    AND l.series_id = {series_id:UUID}
+    AND l.version < {version_until:UInt64}
+    AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+    AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+    AND l.op != 0 LIMIT 1)) AS partial, 0 AS layers

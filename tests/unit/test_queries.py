@@ -1,0 +1,94 @@
+"""The SQL of every read shape, checked in under snapshots/ and reviewed as a diff. To accept a change:
+`VARVE_SNAPSHOTS=write pytest tests/unit/test_queries.py`, then read the diff."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sink.queries.flat import FLAT
+from sink.queries.history import HISTORY
+from sink.queries.latest import LATEST
+from sink.queries.outcomes import outcomes
+from sink.queries.overlapping import OVERLAPPING
+from sink.queries.query import Query
+from sink.queries.relative import DaysBefore, Lead, relative
+from sink.queries.runs import RunSearch, runs
+from sink.queries.selection import Selection
+from sink.queries.series import SeriesSearch, series, value_types
+from sink.queries.shape import probe
+from varve.errors import Incorrect
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SERIES = uuid.UUID("11111111-1111-5111-8111-111111111111")
+ONE = Selection(uuid.UUID(int=7), (5, 6, 7), (SERIES,), from_=0, until=10)
+MANY = Selection(
+    uuid.UUID(int=7), (5, 6, 7), known_from=1, known_until=2, as_of_known=3, as_of_recorded=4, run_id=SERIES, order="time", limit=9
+).every_column()
+
+
+def snapshots() -> Iterator[tuple[str, Query]]:
+    shapes = [FLAT, OVERLAPPING, HISTORY, LATEST, replace(relative(Lead(5)), name="relative_lead")]
+    shapes.append(replace(relative(DaysBefore(1, 43_200, "Europe/Stockholm")), name="relative_days"))
+    for shape in shapes:
+        key = dict.fromkeys(shape.keys(MANY), 3) | {"series_id": SERIES}
+        yield f"{shape.name}_plain", shape.plain(ONE)
+        yield f"{shape.name}_plain_page", shape.plain(replace(MANY, after=key))
+        yield f"{shape.name}_folded", shape.folded(ONE)
+        yield f"{shape.name}_folded_page", shape.folded(replace(MANY, after=key))
+    yield "flat_boundary", FLAT.boundary(MANY, folded=False)
+    yield "probe", probe(ONE)
+    yield "probe_page", probe(MANY)
+    search = SeriesSearch(
+        uuid.UUID(int=7), (5, 6, 7), (SERIES,), {"key": "a"}, {"name": "b"}, ("c",), {"d": "e"}, {"f": "g"}, False, ("h", SERIES), 9
+    )
+    yield "series", series(search)
+    yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))
+    yield "runs", runs(RunSearch(uuid.UUID(int=7), (5, 6, 7), (SERIES,), "w", "sealed", (1, SERIES), 9))
+    yield "outcomes", outcomes([SERIES.bytes])
+
+
+@pytest.mark.parametrize(("name", "query"), [pytest.param(name, query, id=name) for name, query in snapshots()])
+def test_generated_sql_is_as_reviewed(name: str, query: Query) -> None:
+    file = SNAPSHOTS / f"{name}.sql"
+    if os.environ.get("VARVE_SNAPSHOTS") == "write":
+        file.write_text(query.sql + "\n")
+    assert file.read_text() == query.sql + "\n"
+
+
+def test_no_snapshot_is_left_of_a_query_that_is_gone() -> None:
+    assert {file.stem for file in SNAPSHOTS.glob("*.sql")} == {name for name, _ in snapshots()}
+
+
+@pytest.mark.parametrize("query", [pytest.param(query, id=name) for name, query in snapshots()])
+def test_every_place_is_bound_and_nothing_else_is(query: Query) -> None:
+    assert set(re.findall(r"\{(\w+):", query.sql)) == set(query.parameters)
+
+
+def test_a_hostile_word_is_bound_and_never_part_of_the_sql() -> None:
+    hostile = "'; DROP TABLE points; --"
+    query = series(SeriesSearch(uuid.UUID(int=7), exact={"key": hostile}, tags=(hostile,), attributes={hostile: hostile}))
+    assert "DROP" not in query.sql
+    assert hostile in query.parameters.values()
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: DaysBefore(1, 0, "Europe/Stokholm"), "zone-unknown"),
+        (lambda: DaysBefore(1, 0, "../../etc/passwd"), "zone-unknown"),
+        (lambda: DaysBefore(1, 86_400, "UTC"), "time-of-day-malformed"),
+        (lambda: DaysBefore(-1, 0, "UTC"), "days-out-of-range"),
+        (lambda: Lead(1 << 63), "lead-out-of-range"),
+        (lambda: replace(ONE, columns=("nothing",)), "column-unknown"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_refused_with_its_code(make: object, code: str) -> None:
+    assert callable(make)
+    with pytest.raises(Incorrect) as refused:
+        make()
+    assert refused.value.code == code
