@@ -37,7 +37,10 @@ _say = logging.getLogger("varve.worker")
 
 def run_worker(settings: Settings) -> None:
     """Blocks until SIGTERM or SIGINT, then drains and returns; every other end is an exit code of streams/agents.py."""
+    import uvloop
+
     speak()
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # for Faust's consumer thread too, which makes its own loop
     asyncio.run(_run(settings))
 
 
@@ -147,6 +150,7 @@ class Worker:
             await self._hand_over()
 
         consumer.seek_to_committed = seek_to_state
+        consumer.on_buffer_full = lambda _tp: None  # a full buffer already holds the fetcher back; this would make it sleep for a second
         consumer._thread._create_worker_consumer = read_committed  # noqa: SLF001
         self._kept = (recovered, revoked)  # Faust holds its receivers weakly
         app.on_rebalance_complete.connect(recovered)
