@@ -27,7 +27,7 @@ from varve.errors import Fault, Unavailable, VarveError
 from varve.settings import Settings
 
 POLL_SECONDS = 0.5
-RECORDS_MAX = 5_000
+RECORDS_MAX = 16  # of one poll: a record may hold 131,072 rows, and a batch is closed between polls
 BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _LOG = logging.getLogger(__name__)
 
@@ -53,8 +53,10 @@ class Sink:
         watermarks: Watermarks,
         rows_max: int,
         partitions: Collection[int] | None = None,
+        poll_records_max: int = RECORDS_MAX,
     ):
         self._log, self._topics, self._store, self._watermarks, self._rows_max = log, topics, store, watermarks, rows_max
+        self._poll_records_max = poll_records_max
         self._partitions = sorted(range(topics.partitions) if partitions is None else partitions)
         self._reached: dict[int, Reached] = {}
         self._reader: LogReader | None = None
@@ -131,7 +133,7 @@ class Sink:
         """At once when idle; while an insert ran, the reader gathered what comes now."""
         assert self._reader is not None
         messages: list[Message] = []
-        rows, records = 0, await self._reader.poll(POLL_SECONDS, RECORDS_MAX)
+        rows, records = 0, await self._reader.poll(POLL_SECONDS, self._poll_records_max)
         reached = dict(self._reached)
         while records:
             for record in records:
@@ -142,7 +144,7 @@ class Sink:
                     rows += rows_of(message)
             if rows >= self._rows_max:
                 break
-            records = await self._reader.poll(0, RECORDS_MAX)
+            records = await self._reader.poll(0, self._poll_records_max)
         changed = {partition: one for partition, one in reached.items() if one != self._reached[partition]}
         return _Batch(messages, changed) if changed else None
 
