@@ -39,6 +39,8 @@ class Crew:
     broker: str
     topics: Topics
     directory: Path
+    session_seconds: float = SESSION_SECONDS
+    stall_seconds: float = STALL_SECONDS
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ends: list[str] = field(default_factory=list)
 
@@ -46,7 +48,9 @@ class Crew:
         settings = Settings(
             data=self.directory,
             log=LogSettings(brokers=self.broker, prefix=self.topics.prefix, partitions=self.topics.partitions),
-            worker=WorkerSettings(name=name, session_seconds=SESSION_SECONDS, stall_seconds=STALL_SECONDS, flush_seconds=0.3),
+            worker=WorkerSettings(
+                name=name, session_seconds=self.session_seconds, stall_seconds=self.stall_seconds, flush_seconds=0.3
+            ),
         )
         with (self.directory / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "varve.cli", "worker"]
