@@ -46,12 +46,12 @@ class Caller:
         return make_stamp(clock, tenant or self.tenant, self.scope, self.key, body)
 
 
-def caller(
+async def caller(
     request: Request,
     x_tenant: Annotated[str | None, Header(description="UUID of the tenant; the zero UUID where absent")] = None,
     idempotency_key: Annotated[str | None, Header(description="repeat it with the same body and the request is applied once")] = None,
 ) -> Caller:
-    """A dependency of every route."""
+    """A dependency of every route; async, else FastAPI runs it in a thread."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
         raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
     return Caller(tenant_of(x_tenant), idempotency_key, f"{request.method} {request.url.path}?{request.url.query}")

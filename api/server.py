@@ -5,6 +5,7 @@ again (I6). The port that was taken is told on stdout and in DATA/server.json.
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -52,6 +53,8 @@ async def serve_assembly(settings: Settings, assembly: Assembly, listening: sock
     async with _beside(assembly.tasks, server):
         await assembly.started()
         _tell_port(settings, listening)
+        gc.collect()
+        gc.freeze()  # what lives from the start need not be looked at again
         await server.serve(sockets=[listening])
         await assembly.parts.writer.settle()
 
@@ -62,6 +65,7 @@ def _uvicorn(assembly: Assembly, settings: Settings) -> uvicorn.Server:
     http = "httptools" if find_spec("httptools") else "h11"
     config = uvicorn.Config(
         create_app(assembly.parts), http=http, loop="none", log_level="warning", access_log=False, lifespan="off",
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75, limit_concurrency=settings.http.held_requests_max * 4, ws="none",
     )  # fmt: skip
     return uvicorn.Server(config)

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -33,7 +34,7 @@ from varve.series import partition_of, partitions_of
 from varve.settings import HttpSettings
 
 Wait = Literal["log", "view"]
-EventIds = Mapping[int, list[str]]  # partition -> ids of the keyed events in its part
+FEW = 64  # series and events that are looked at one by one, on the loop
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,9 @@ class Writer:
         return Token(self._log_id, receipt.offsets), status
 
     async def _parts(self, record: Record) -> list[int]:
-        if len(record.points.targets) + len(record.events) < 64:
-            return list(touched(record, self._partitions))
-        return list(await asyncio.to_thread(touched, record, self._partitions))
+        if len(record.points.targets) + len(record.events) <= FEW:
+            return touched(record, self._partitions)
+        return await asyncio.to_thread(touched, record, self._partitions)
 
     def _expected(self, record: Record, parts: list[int]) -> dict[tuple[uuid.UUID, str], set[int]]:
         """The keyed events and the partitions in which each has an outcome once it was applied."""
@@ -189,9 +190,17 @@ class Writer:
 def touched(record: Record, partitions: int) -> list[int]:
     """The partitions that hold a part of the record."""
     points = record.points
-    named = [points.targets[at].series_id for at in np.unique(points.target).tolist()]
+    targets = points.targets if len(points.targets) <= 1 else [points.targets[at] for at in np.unique(points.target).tolist()]
     homes = [home for event in record.events if (home := home_of(event)) is not None]
-    return sorted(set(partitions_of([*named, *homes], partitions).tolist()))
+    idents = [*(target.series_id for target in targets), *homes]
+    if len(idents) <= FEW:
+        return sorted({_partition_of(ident, partitions) for ident in idents})
+    return sorted(set(partitions_of(idents, partitions).tolist()))
+
+
+@lru_cache(maxsize=1 << 18)
+def _partition_of(ident: uuid.UUID, partitions: int) -> int:
+    return partition_of(ident, partitions)
 
 
 def key_reused() -> Conflict:

@@ -37,7 +37,7 @@ class Updates(BaseModel):
     updates: list[dict[str, Any]]
 
 
-def any_key(x_api_key: Annotated[str | None, Header(description="any key is accepted")] = None) -> str | None:
+async def any_key(x_api_key: Annotated[str | None, Header(description="any key is accepted")] = None) -> str | None:
     return x_api_key
 
 
