@@ -39,6 +39,8 @@ async def guarded(work: Awaitable[None]) -> None:
         await work
     except Unavailable as error:
         leave(EXIT_OUTAGE, error.message)
+    except TimeoutError:
+        leave(EXIT_OUTAGE, "the broker did not store the state in time")
     except VarveError as error:
         leave(EXIT_FAULT, error.message)
     except Exception as error:  # noqa: BLE001 - a defect: the supervisor restarts the worker from its last remembered state

@@ -72,6 +72,7 @@ def changelogs(topics: Topics) -> list[Topic]:
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": str(DAY_MS),
         "max.message.bytes": str(RECORD_BYTES_MAX),
+        "segment.bytes": str(64 * 1024 * 1024),  # the newest segment is never compacted
     }
     return [Topic(f"{group_of(topics)}-{name}-changelog", topics.partitions, config) for name in ("state", "routes")]
 
