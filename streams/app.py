@@ -299,7 +299,6 @@ def build_app(settings: Settings, topics: Topics) -> faust.App:
         producer_request_timeout=min(REQUEST_SECONDS_MAX, worker.session_seconds / 2),
         producer_max_request_size=RECORD_BYTES_MAX,
         producer_max_batch_size=1 << 20,
-        producer_compression_type="lz4",
         producer_linger=0.0,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
