@@ -14,6 +14,7 @@ import numpy as np
 from streams.log import Appended, Log
 from varve import codec
 from varve.errors import VarveError
+from varve.events import Event
 from varve.instants import ABSENT
 from varve.position import ROWS_PER_RECORD_MAX
 from varve.record import Record, joined
@@ -21,6 +22,7 @@ from varve.record import Record, joined
 FLYING_MAX = 6
 INLINE_ROWS_MAX = 2_000  # larger records are encoded in a thread
 ENVELOPE_BYTES = 400
+_DESCRIBED = frozenset({"description", "attributes", "labels", "params", "document"})
 HEADERS = (("content-type", codec.ARROW.encode()),)
 
 
@@ -127,6 +129,6 @@ def record_bytes(record: Record) -> int:
     return int(per_row * len(points) + words + keys + sum(_envelope_bytes(event) for event in record.events))
 
 
-def _envelope_bytes(event: object) -> int:
-    described = (getattr(event, name, None) for name in ("description", "attributes", "labels", "params", "document"))
-    return ENVELOPE_BYTES + sum(len(str(one)) for one in described if one)
+def _envelope_bytes(event: Event) -> int:
+    described = event.model_fields_set & _DESCRIBED
+    return ENVELOPE_BYTES + sum(len(str(getattr(event, name))) for name in described)

@@ -163,6 +163,11 @@ def test_tenants_do_not_see_each_other(http: httpx.Client) -> None:
     assert http.get("/api/v1/series", headers=theirs).json()["series"] == []
     ident = http.get("/api/v1/series/key:private", headers=mine).json()["series_id"]
     assert http.get("/api/v1/values/flat", params={"series_id": ident}, headers=theirs).status_code == 404
+    run = http.post(
+        "/upload", json={"run_start_time": HOUR, "value_rows": [{"valid_time": HOUR, "value_key": "own", "value": 1}]}, headers=mine
+    ).json()
+    own = {"run_id": run["run_id"], "valid_time": HOUR, "series_id": run["series_ids"]["own"], "value": 2}
+    assert len(http.put("/values", json={"updates": [own]}, headers=mine).json()["updated"]) == 1
     update = {"run_id": str(uuid.uuid4()), "tenant_id": mine["X-Tenant"], "valid_time": HOUR, "series_id": ident, "value": 2}
     assert http.put("/values", json={"updates": [update]}, headers=theirs).status_code == 403
 

@@ -85,7 +85,7 @@ def _add_writes(routes: APIRouter, parts: Parts) -> None:
     async def update_records(request: Request, who: Who) -> Response:
         """Update records: a field that is absent keeps, null clears; what changes nothing is reported as skipped."""
         raw, found = await _body(parts, request)
-        asked = update.asked_of(found)
+        asked = update.asked_of(found, who.tenant)
         for one in asked:
             chosen_tenant(request, who, one.tenant_id)
         return await update.answer(parts, asked, who.stamp(parts.clock, raw))

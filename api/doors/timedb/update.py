@@ -46,7 +46,8 @@ class Update(BaseModel):
         return {"run_id": str(self.run_id), "tenant_id": str(self.tenant_id), "valid_time": when, "series_id": str(self.series_id)}
 
 
-def asked_of(found: Any) -> list[Update]:
+def asked_of(found: Any, tenant: uuid.UUID) -> list[Update]:
+    """tenant: of updates that name none."""
     rows = found.get("updates") if isinstance(found, dict) else None
     if not isinstance(rows, list) or not rows:
         raise Incorrect("updates", "updates: send a list of at least one update")
@@ -54,7 +55,7 @@ def asked_of(found: Any) -> list[Update]:
     empty = [BadRow(at, "updates", "names no field") for at, one in enumerate(updates) if not set(FIELDS) & one.model_fields_set]
     if empty:
         raise Incorrect("update-empty", f"updates: row {empty[0].row} names none of {', '.join(FIELDS)}", tuple(empty))
-    return updates
+    return [one if "tenant_id" in one.model_fields_set else one.model_copy(update={"tenant_id": tenant}) for one in updates]
 
 
 async def answer(parts: Parts, updates: Sequence[Update], stamp: Stamp) -> Response:
