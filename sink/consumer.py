@@ -1,8 +1,8 @@
 """The sink: varve.points -> the store, in the order of I5: insert, watermark, commit; one stage a step().
 
-Before: the fold agent emitted. After: readers see the rows. The store's own position is the truth about what it has, so a
-batch that is read twice is inserted twice, which is harmless. A refused record becomes a dead letter; an outage stops
-without commit and is tried again (I6).
+Before: the fold agent emitted. After: readers see the rows. The store's own position is what counts: a batch that is read
+twice is inserted twice, which is harmless, and so the commit waits while there is more to read. A refused record becomes a
+dead letter; an outage stops without commit and is tried again (I6).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import orjson
 import pyarrow as pa
@@ -27,7 +27,9 @@ from varve.errors import Fault, Unavailable, VarveError
 from varve.settings import Settings
 
 POLL_SECONDS = 0.5
-RECORDS_MAX = 16  # of one poll: a record may hold 131,072 rows, and a batch is closed between polls
+RECORDS_MAX = 500  # of one poll
+COMMIT_BATCHES = 20  # batches between two writes of the position while there is always more to read
+_ROWS_PER_RECORD = 100_000  # a guess for the first poll, on the careful side
 BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class _Batch:
 
     messages: list[Message]
     reached: dict[int, Reached] = field(default_factory=dict)
-    stage: Literal["gathered", "inserted", "signalled"] = "gathered"
+    stage: Literal["gathered", "inserted"] = "gathered"
     inserted: set[str] = field(default_factory=set)  # tables that need not be offered again
 
 
@@ -57,10 +59,13 @@ class Sink:
     ):
         self._log, self._topics, self._store, self._watermarks, self._rows_max = log, topics, store, watermarks, rows_max
         self._poll_records_max = poll_records_max
+        self._rows_per_record = _ROWS_PER_RECORD
         self._partitions = sorted(range(topics.partitions) if partitions is None else partitions)
         self._reached: dict[int, Reached] = {}
         self._reader: LogReader | None = None
         self._batch: _Batch | None = None
+        self._uncommitted: dict[int, Reached] = {}
+        self._batches = 0  # since the last commit
         self._thread = ThreadPoolExecutor(1, "sink-insert")
         self.trouble = "the sink has not started"
 
@@ -78,17 +83,21 @@ class Sink:
         for one in found.values():
             self._watermarks.advance(one.partition, one.next_offset)
         await self._read_from({one.partition: one.points_offset for one in self._reached.values()})
-        self._batch = None
+        self._batch, self._uncommitted, self._batches = None, {}, 0
         self.trouble = ""
 
     async def step(self) -> None:
         """One stage of one batch; a simulation may crash between any two."""
         if self._reader is None:
             await self.start()
-        elif self._batch is None:
-            self._batch = await self._gather()
-        else:
+        elif self._batch is not None:
             await self._advance(self._batch)
+        elif self._batches < COMMIT_BATCHES:
+            self._batch = await self._gather()
+            if self._batch is None and self._uncommitted:
+                await self._commit()
+        else:
+            await self._commit()
 
     async def run(self) -> None:
         """Until cancelled. A Fault at start is final: it names the repair. Anything later is told in `trouble` and tried again."""
@@ -122,18 +131,24 @@ class Sink:
                 batch.stage = "inserted"
             case "inserted":
                 await self._signal(batch)
-                batch.stage = "signalled"
-            case "signalled":
-                if batch.reached:
-                    await self._blocking(write_positions, self._store, self._log.log_id, list(batch.reached.values()))
                 self._reached |= batch.reached
+                self._uncommitted |= batch.reached
+                self._batches += 1
                 self._batch = None
+            case _:
+                assert_never(batch.stage)
+
+    async def _commit(self) -> None:
+        """The store keeps its own position; what is read again after a crash is inserted again, which is harmless."""
+        await self._blocking(write_positions, self._store, self._log.log_id, list(self._uncommitted.values()))
+        self._uncommitted, self._batches = {}, 0
 
     async def _gather(self) -> _Batch | None:
         """At once when idle; while an insert ran, the reader gathered what comes now."""
         assert self._reader is not None
         messages: list[Message] = []
-        rows, records = 0, await self._reader.poll(POLL_SECONDS, self._poll_records_max)
+        wait_seconds = 0.0 if self._uncommitted else POLL_SECONDS
+        rows, records = 0, await self._reader.poll(wait_seconds, self._records_for(self._rows_max))
         reached = dict(self._reached)
         while records:
             for record in records:
@@ -142,11 +157,16 @@ class Sink:
                 if message is not None:
                     messages.append(message)
                     rows += rows_of(message)
+            self._rows_per_record = max(1, rows // max(1, len(messages)))
             if rows >= self._rows_max:
                 break
-            records = await self._reader.poll(0, self._poll_records_max)
+            records = await self._reader.poll(0, self._records_for(self._rows_max - rows))
         changed = {partition: one for partition, one in reached.items() if one != self._reached[partition]}
         return _Batch(messages, changed) if changed else None
+
+    def _records_for(self, rows: int) -> int:
+        """How many records hold about so many rows, as the last ones did: a batch is closed between polls, and memory is bounded."""
+        return min(self._poll_records_max, 1 + rows // self._rows_per_record)
 
     def _after(self, before: Reached, record: LogRecord, message: Message | None) -> Reached:
         """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11)."""
@@ -185,9 +205,8 @@ class Sink:
     async def _signal(self, batch: _Batch) -> None:
         for one in batch.reached.values():
             self._watermarks.advance(one.partition, one.next_offset)
-        for one in batch.reached.values():
-            if one.next_offset != self._reached[one.partition].next_offset:
-                await write_progress(self._log, self._topics, one)
+        told = [one for one in batch.reached.values() if one.next_offset != self._reached[one.partition].next_offset]
+        await asyncio.gather(*(write_progress(self._log, self._topics, one) for one in told))
 
     async def _bury(self, record: LogRecord, code: str, reason: str) -> None:
         _LOG.warning("%s %d-%d is a dead letter: %s", record.topic, record.partition, record.offset, reason)

@@ -23,7 +23,7 @@ from sink.store import Refused, Store
 from streams.points import OUTCOMES, RUNS, SERIES, SERIES_FIELDS
 from tests.conftest import docker_answers, free_port
 from tests.store_rows import NO_RUN, layers_table, opened, rows_of
-from varve.clock import new_id
+from varve.clock import SystemClock, new_id
 from varve.errors import Conflict, Fault, Unavailable
 from varve.instants import EARLIEST, LATEST
 from varve.settings import Settings, StoreSettings
@@ -195,7 +195,7 @@ def test_outcomes_are_found_by_event_key_once_each(store: Store) -> None:
         "partition": 1,
         "version": 4,
         "status": "applied",
-        "recorded_time": LATEST,
+        "recorded_time": SystemClock().now(),
         "reason": "",
     }
     row |= {"body_hash": "h", "series_version": 4}
