@@ -1,9 +1,9 @@
 """The requests of TimeDB's notebook "Using TimeDB API", in its order and unchanged but for the base URL, with the results
-that it documents. Before: a fresh server. After: nothing; each test run has a server of its own.
+that it documents. Before: a fresh `varve up`. After: nothing.
 """
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import requests
 
-from tests.integration.api_server import Served, start_server
+from tests.conftest import VarveUp
 
 pytestmark = pytest.mark.slow
 BASE_TIME = datetime(2025, 1, 1, 0, 0, tzinfo=UTC)
@@ -20,14 +20,8 @@ JSON_ONLY = {"Content-Type": "application/json"}
 FLAT_COLUMNS = ["valid_time", "series_id", "value", "series_key", "series_unit"]
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    served: Served = start_server(tmp_path_factory.mktemp("timedb"))
-    yield served.url
-    served.stop()
-
-
-def test_every_request_of_the_notebook_has_its_documented_result(url: str) -> None:
+def test_every_request_of_the_notebook_has_its_documented_result(varve_up: Callable[..., VarveUp]) -> None:
+    url = varve_up().url
     check_about(url)
     check_creation(url)
     run_id, series_ids = check_upload(url)
