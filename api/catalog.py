@@ -14,7 +14,7 @@ from varve.columns import Points, Target
 from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound
 from varve.record import Record
 
-KNOWN_MAX = 1_000_000
+KNOWN_MAX = 300_000
 SeriesKey = tuple[uuid.UUID, uuid.UUID]
 FindTypes = Callable[[uuid.UUID, Sequence[uuid.UUID]], Awaitable[dict[uuid.UUID, str]]]
 
@@ -42,6 +42,8 @@ class Catalog:
             if event.type == "points_written":
                 for target in record.points.targets:
                     self._known.setdefault((target.tenant, target.series_id), kind or "number")
+            elif event.type == "series_defined" and kind and event.series_id is not None:
+                self._known.setdefault((event.tenant, event.series_id), kind)
         self._trim()
 
     async def learn_ids(self, tenant: uuid.UUID, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -56,6 +56,14 @@ def test_a_write_is_visible_when_it_answers_and_a_log_write_after_its_token(http
     assert [row["value"] for row in flat(http, key="seen", after=token)] == [2]
 
 
+def test_what_was_written_to_the_log_alone_can_be_written_to_at_once(http: httpx.Client) -> None:
+    ident = http.post("/api/v1/series?wait=log", json={"name": "no key"}).raise_for_status().json()["series_id"]
+    http.post("/api/v1/points?wait=log", json={"series_id": ident, "valid_time": [HOUR], "value": [1]}).raise_for_status()
+    run = http.post("/api/v1/runs?wait=log", json={}).raise_for_status().json()["run_id"]
+    http.post(f"/api/v1/runs/{run}/points", json={"series_id": ident, "valid_time": [HOUR], "value": [2]}).raise_for_status()
+    assert [row["value"] for row in flat(http, series_id=ident)] == [2]
+
+
 def test_a_token_of_another_log_is_refused(http: httpx.Client) -> None:
     assert http.get("/api/v1/values/flat", params={"after": "0" * 32 + ".0-0"}).status_code == 409
 
