@@ -16,12 +16,11 @@ import orjson
 import pyarrow as pa
 
 from sink.positions import PositionStore, Reached, read_positions, refuse_lost, write_positions
-from sink.rows import Message, by_target, joined, rows_of
+from sink.rows import Message, by_target, decoded, joined, rows_of
 from sink.store import Refused, Store
 from sink.watermark import Watermarks
 from streams.dead_letters import letter_of, write_letter
 from streams.log import Log, LogReader, LogRecord
-from streams.points import decode_points
 from streams.topics import Topics
 from varve.errors import Fault, Unavailable, VarveError
 from varve.settings import Settings
@@ -29,6 +28,7 @@ from varve.settings import Settings
 POLL_SECONDS = 0.5
 RECORDS_MAX = 500  # of one poll
 COMMIT_BATCHES = 20  # batches between two writes of the position while there is always more to read
+_DECODE_BYTES_INLINE = 1 << 16
 _ROWS_PER_RECORD = 100_000  # a guess for the first poll, on the careful side
 BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _LOG = logging.getLogger(__name__)
@@ -151,12 +151,13 @@ class Sink:
         rows, records = 0, await self._reader.poll(wait_seconds, self._records_for(self._rows_max))
         reached = dict(self._reached)
         while records:
-            for record in records:
-                message = await self._decoded(record)
-                reached[record.partition] = self._after(reached[record.partition], record, message)
-                if message is not None:
+            for record, message in zip(records, await self._decoded(records), strict=True):
+                if isinstance(message, str):
+                    await self._bury(record, "points-malformed", message)
+                else:
                     messages.append(message)
                     rows += rows_of(message)
+                reached[record.partition] = _after(reached[record.partition], record, message)
             self._rows_per_record = max(1, rows // max(1, len(messages)))
             if rows >= self._rows_max:
                 break
@@ -168,27 +169,11 @@ class Sink:
         """How many records hold about so many rows, as the last ones did: a batch is closed between polls, and memory is bounded."""
         return min(self._poll_records_max, 1 + rows // self._rows_per_record)
 
-    def _after(self, before: Reached, record: LogRecord, message: Message | None) -> Reached:
-        """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11)."""
-        next_offset = before.next_offset
-        if message is not None and message.points.last:
-            if message.points.offset > next_offset:
-                raise Fault(
-                    "points-gap",
-                    f"{record.topic} partition {record.partition} tells position {message.points.offset} after {next_offset - 1}: "
-                    "positions between are missing. Remove the store and the fold's state, and let them be rebuilt from the events",
-                )
-            next_offset = max(next_offset, message.points.offset + 1)
-        return Reached(record.partition, next_offset, record.offset + 1)
-
-    async def _decoded(self, record: LogRecord) -> Message | None:
-        try:
-            message = Message(record, decode_points(record.value, record.headers))
-            by_target([message])
-        except (KeyError, ValueError, pa.ArrowException) as error:
-            await self._bury(record, "points-malformed", f"not a record of points: {error!r}")
-            return None
-        return message
+    async def _decoded(self, records: Sequence[LogRecord]) -> list[Message | str]:
+        """Large ones off the loop, which serves requests meanwhile."""
+        if sum(len(record.value) for record in records) > _DECODE_BYTES_INLINE:
+            return list(await self._blocking(decoded, records))
+        return decoded(records)
 
     async def _insert(self, table: str, messages: Sequence[Message]) -> None:
         """All at once; a refused batch is halved until the culprit stands alone."""
@@ -228,6 +213,20 @@ class Sink:
 
     async def _blocking(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+
+def _after(before: Reached, record: LogRecord, message: Message | str) -> Reached:
+    """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11)."""
+    next_offset = before.next_offset
+    if isinstance(message, Message) and message.points.last:
+        if message.points.offset > next_offset:
+            raise Fault(
+                "points-gap",
+                f"{record.topic} partition {record.partition} tells position {message.points.offset} after {next_offset - 1}: "
+                "positions between are missing. Remove the store and the fold's state, and let them be rebuilt from the events",
+            )
+        next_offset = max(next_offset, message.points.offset + 1)
+    return Reached(record.partition, next_offset, record.offset + 1)
 
 
 async def write_progress(log: Log, topics: Topics, reached: Reached) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streams.log import LogRecord
-from streams.points import PointsMessage
+from streams.points import PointsMessage, decode_points
 
 TARGETS = {"layers": "points", "series": "series", "runs": "runs", "outcomes": "outcomes"}  # in order of insertion
 
@@ -20,6 +20,21 @@ class Message:
 
     record: LogRecord
     points: PointsMessage
+
+
+def decoded(records: Iterable[LogRecord]) -> list[Message | str]:
+    """Each record as a message, or in words why it is none."""
+    return [_decoded(record) for record in records]
+
+
+def _decoded(record: LogRecord) -> Message | str:
+    try:
+        points = decode_points(record.value, record.headers)
+    except (KeyError, ValueError, pa.ArrowException) as error:
+        return f"not a record of points: {error!r}"
+    if points.table is not None and points.name not in TARGETS:
+        return f"not a record of points: it names the table '{points.name}'"
+    return Message(record, points)
 
 
 def by_target(messages: Iterable[Message]) -> dict[str, list[Message]]:

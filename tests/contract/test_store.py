@@ -8,6 +8,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -159,9 +160,7 @@ def test_series_fields_are_the_newest_that_were_set_and_search_narrows(store: St
     store.insert("series", table_of(SERIES, *rows[1:]))
 
     def found(**search: Any) -> list[str]:
-        return [
-            item["name"] or item["key"] for item in store.rows(series(SeriesSearch(**({"tenant": tenant, "watermark": (5,)} | search))))
-        ]
+        return [item["name"] or item["key"] for item in store.rows(series(replace(SeriesSearch(tenant, (5,)), **search)))]
 
     assert found() == ["A2", "plant/b"]
     (first, _) = store.rows(series(SeriesSearch(tenant, (5,))))

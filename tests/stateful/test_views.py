@@ -82,7 +82,7 @@ def selections(draw: st.DrawFn, found: list[oracle.Layer]) -> Selection:
     return Selection(
         tenant=found[0]["tenant"],
         watermark=draw(st.just((5,) * PARTITIONS) | st.tuples(*[st.integers(0, 5)] * PARTITIONS)),
-        series=draw(st.none() | st.lists(st.sampled_from(series), min_size=1, max_size=2, unique=True).map(tuple)),
+        series=draw(st.none() | st.lists(st.sampled_from(series), max_size=2, unique=True).map(tuple)),
         from_=draw(st.none() | st.sampled_from(VALID)),
         until=draw(st.none() | st.sampled_from(VALID)),
         known_from=draw(known),
