@@ -99,6 +99,7 @@ def test_poison_goes_to_the_dead_letters_and_the_next_record_is_applied(running_
     run = CliRunner()
     listed = wait_until(lambda: _listed(run, running_varve, "no offset"), 30, "the letter is listed")
     assert "not JSON" in run.invoke(app, ["dead-letters", "list", "--data", str(running_varve.data)]).output
+    assert listed is not None
     number = listed.split()[0]
     shown = run.invoke(app, ["dead-letters", "show", number, "--data", str(running_varve.data)]).output
     assert "2025-01-01T00:00:00" in shown and "no offset" in shown
