@@ -39,3 +39,13 @@ WRITTEN: dict[int | str, dict[str, Any]] = {200: {"description": "Written", "con
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+def parameters(model: type[BaseModel]) -> dict[str, Any]:
+    """Query parameters and headers of a route that reads them itself."""
+    named = [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in model.model_json_schema()["properties"].items()
+    ]
+    headers = [{"name": name, "in": "header", "required": False, "schema": {"type": "string"}} for name in ("X-Tenant", "Idempotency-Key")]
+    return {"parameters": [*named, *headers]}
