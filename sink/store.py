@@ -14,7 +14,7 @@ from typing import Any
 import clickhouse_connect
 import pyarrow as pa
 import urllib3
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, ProgrammingError
 
 from sink.migrations import Migration, migrations, pending, split_statements
 from sink.queries.query import Query
@@ -183,20 +183,23 @@ def _outages(where: str) -> Iterator[None]:
         yield
     except VarveError:
         raise
-    except (OSError, urllib3.exceptions.HTTPError, OperationalError) as reason:
-        code = getattr(reason, "code", None)
-        if code and code not in _OUTAGE_CODES:
-            raise _refused(where, reason) from reason
+    except (OSError, urllib3.exceptions.HTTPError) as reason:
         raise _unavailable(where, reason) from reason
     except ClickHouseError as reason:
-        words, code = str(reason), getattr(reason, "code", None)
-        if "Unable to open the chdb engine" in words:
-            raise _not_opened(where, words) from reason
-        if code in _OUTAGE_CODES and _TOO_MANY_PARTITIONS not in words:
-            raise _unavailable(where, reason) from reason
-        raise _refused(where, reason) from reason
+        raise _meant(where, reason) from reason
     except (pa.ArrowException, ValueError, TypeError) as reason:
         raise _refused(where, reason) from reason
+
+
+def _meant(where: str, reason: ClickHouseError) -> VarveError:
+    """Only the store's own code, or the driver's word about what it was given, is a refusal; a proxy's 502 has neither."""
+    words, code = str(reason), getattr(reason, "code", None)
+    if "Unable to open the chdb engine" in words:
+        return _not_opened(where, words)
+    if code is None:
+        return _refused(where, reason) if isinstance(reason, DataError | ProgrammingError) else _unavailable(where, reason)
+    outage = code in _OUTAGE_CODES and _TOO_MANY_PARTITIONS not in words
+    return _unavailable(where, reason) if outage else _refused(where, reason)
 
 
 def _unavailable(where: str, reason: Exception) -> Unavailable:

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pyarrow as pa
@@ -209,6 +210,27 @@ def test_a_server_that_does_not_answer_is_unavailable_in_words() -> None:
     with pytest.raises(Unavailable) as refused:
         Store.open(settings)
     assert "127.0.0.1" in refused.value.message and "secret" not in refused.value.message
+
+
+def test_an_answer_that_is_not_the_store_s_own_is_an_outage_and_never_a_refusal() -> None:
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(502)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        serving = threading.Thread(target=proxy.serve_forever)
+        serving.start()
+        try:
+            with pytest.raises(Unavailable):
+                Store.open(Settings(store=StoreSettings(dsn=f"clickhouse://someone:secret@127.0.0.1:{proxy.server_port}")))
+        finally:
+            proxy.shutdown()
+            serving.join(20)
 
 
 def test_a_second_process_on_the_same_directory_is_refused_in_words(store: Store) -> None:

@@ -20,7 +20,7 @@ from sink.store import Refused, Store
 from sink.watermark import Watermarks
 from streams.dead_letters import list_letters
 from streams.log_memory import MemoryLog
-from streams.points import Folded, encode_points
+from streams.points import OUTCOMES, Folded, encode_points
 from streams.topics import Topics
 from tests.conftest import wait_until
 from tests.store_rows import NO_RUN, layers_table, opened, rows_of
@@ -73,7 +73,12 @@ class Bench:
         return offset
 
     async def emit(self, partition: int, offset: int, rows: list[dict[str, Any]]) -> None:
-        for record in encode_points(Folded(offset, {"layers": layers_table(rows)} if rows else {}), rows_max=2):
+        outcome = pa.table({"tenant": [self.tenant.bytes], "event_id": [new_id().bytes], "version": [version_of(offset)]})
+        tables = {
+            "layers": layers_table(rows),
+            "outcomes": outcome.cast(pa.schema([OUTCOMES.field(name) for name in outcome.column_names])),
+        }
+        for record in encode_points(Folded(offset, tables if rows else {}), rows_max=2):
             await self.log.append(self.topics.points, partition, record.value, headers=record.headers)
 
     async def settle(self) -> None:
@@ -182,8 +187,8 @@ def test_a_refused_record_is_a_dead_letter_and_all_others_are_stored(store: Stor
             partition = 0
             rows = layers_table([layer(bench.tenant, first, partition, version_of(5, 0), 99, 1.0)]).append_column("odd", pa.array([1]))
             await bench.log.append(bench.topics.events, partition, b"{}")
-            for record in encode_points(Folded(5, {"layers": rows})):
-                await bench.log.append(bench.topics.points, partition, record.value, headers=record.headers)
+            (record,) = encode_points(Folded(5, {"layers": rows}))
+            culprit = await bench.log.append(bench.topics.points, partition, record.value, headers=record.headers)
             bench.offsets[partition] = 6
             await bench.log.append(bench.topics.points, partition, b"not Arrow", headers=(("table", b"layers"),))
             await bench.write(first, [6], 1.0)
@@ -193,7 +198,7 @@ def test_a_refused_record_is_a_dead_letter_and_all_others_are_stored(store: Stor
             letters = await list_letters(bench.log, bench.topics)
             assert [one.letter.code for one in letters] == ["points-malformed", "store-refused"]
             assert "odd" in letters[1].letter.reason
-            assert (letters[1].letter.topic, letters[1].letter.offset) == (bench.topics.points, 5)
+            assert (letters[1].letter.topic, letters[1].letter.offset) == (bench.topics.points, culprit.offset)
 
     run(scenario)
 
@@ -219,7 +224,7 @@ class Failing:
         return self.store.arrow(query)
 
 
-@pytest.mark.parametrize("table", ["points", "watermarks"])
+@pytest.mark.parametrize("table", ["points", "outcomes", "watermarks"])
 def test_an_outage_is_waited_out_without_a_dead_letter_or_a_second_insert(store: Store, table: str) -> None:
     async def scenario() -> None:
         failing = Failing(store, table, failures=2)
