@@ -7,6 +7,7 @@ dead letter; an outage stops without commit and is tried again (I6).
 
 import asyncio
 import logging
+import signal
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -265,8 +266,13 @@ async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
     store = Store.open(settings, topics.generation)
     store.migrate()
     log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    sink = Sink(log, topics, store, Watermarks(topics.partitions), settings.store.batch_rows_max, partitions)
+    running = asyncio.create_task(sink.run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     try:
-        await Sink(log, topics, store, Watermarks(topics.partitions), settings.store.batch_rows_max, partitions).run()
+        await running
+    except asyncio.CancelledError:
+        _LOG.info("sink: stopped")
     finally:
         await log.close()
         store.close()

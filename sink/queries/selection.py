@@ -45,6 +45,8 @@ class Selection:
     columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise Incorrect("limit-out-of-range", f"limit: {self.limit} rows cannot be read: give 1 or more")
         unknown = [name for name in self.columns if name not in COLUMNS]
         if unknown:
             raise Incorrect("column-unknown", f"there is no column '{unknown[0]}' in a read: choose from {', '.join(COLUMNS)}")

@@ -85,6 +85,7 @@ def test_a_hostile_word_is_bound_and_never_part_of_the_sql() -> None:
         (lambda: DaysBefore(-1, 0, "UTC"), "days-out-of-range"),
         (lambda: Lead(1 << 63), "lead-out-of-range"),
         (lambda: replace(ONE, columns=("nothing",)), "column-unknown"),
+        (lambda: replace(ONE, limit=0), "limit-out-of-range"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused_with_its_code(make: object, code: str) -> None:
