@@ -2,7 +2,6 @@
 (a DSN), else a container where Docker answers."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -23,7 +22,7 @@ from sink.queries.selection import Selection
 from sink.queries.series import SeriesSearch, series, value_types
 from sink.store import Refused, Store
 from streams.points import OUTCOMES, RUNS, SERIES, SERIES_FIELDS
-from tests.conftest import docker_answers, free_port
+from tests.conftest import free_port
 from tests.store_rows import NO_RUN, layers_table, opened, rows_of
 from varve.clock import SystemClock, new_id
 from varve.errors import Conflict, Fault, Unavailable
@@ -39,14 +38,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     prefix = f"t{new_id().hex}"
     if request.param == "chdb":
         yield from opened(tmp_path_factory.mktemp("store"), prefix=prefix)
-    elif dsn := os.environ.get("VARVE_TEST_CLICKHOUSE", ""):
+    elif dsn := request.getfixturevalue("store_dsn"):
         yield from opened(tmp_path_factory.mktemp("unused"), dsn, prefix)
-    elif docker_answers():
-        from testcontainers.clickhouse import ClickHouseContainer
-
-        with ClickHouseContainer("clickhouse/clickhouse-server:26.3") as container:
-            dsn = f"clickhouse://test:test@{container.get_container_host_ip()}:{container.get_exposed_port(8123)}"
-            yield from opened(tmp_path_factory.mktemp("unused"), dsn, prefix)
     else:
         pytest.skip("no ClickHouse server: set VARVE_TEST_CLICKHOUSE, or have Docker answer")
 
