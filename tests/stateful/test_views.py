@@ -23,7 +23,7 @@ from sink.reads import page_of
 from sink.store import Store
 from tests import oracle
 from tests.store_rows import NO_RUN, layers_table, opened, rows_of
-from varve.instants import EARLIEST
+from varve.instants import EARLIEST, parse_instant
 from varve.instants import LATEST as LATEST_INSTANT
 from varve.position import version_of
 from varve.series import partition_of
@@ -193,3 +193,36 @@ def shown(name: str, row: oracle.Layer, selection: Selection) -> Any:
             return None if row["run_id"] == NO_RUN else row["run_id"]
         case _:
             return row[name]
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "valid", "limit"),
+    [
+        (DaysBefore(1, 12 * 3600, "Europe/Stockholm"), "2025-03-30T12:00:00+00:00", "2025-03-29T11:00:00+00:00"),
+        (DaysBefore(0, 12 * 3600, "Europe/Stockholm"), "2025-03-30T12:00:00+00:00", "2025-03-30T10:00:00+00:00"),
+        (DaysBefore(1, 12 * 3600, "Europe/Stockholm"), "2025-03-31T12:00:00+00:00", "2025-03-30T10:00:00+00:00"),
+        (DaysBefore(0, 9000, "Europe/Stockholm"), "2025-03-30T12:00:00+00:00", "2025-03-30T01:30:00+00:00"),  # skipped
+        (DaysBefore(0, 9000, "Europe/Stockholm"), "2025-10-26T12:00:00+00:00", "2025-10-26T00:30:00+00:00"),  # comes twice
+        (DaysBefore(1, 0, "Asia/Kathmandu"), "2025-06-01T18:15:00+00:00", "2025-05-31T18:15:00+00:00"),
+        (DaysBefore(1, 0, "Asia/Kathmandu"), "2025-06-01T18:14:59+00:00", "2025-05-30T18:15:00+00:00"),
+        (Lead(HOUR), "2025-06-01T18:15:00+00:00", "2025-06-01T17:15:00+00:00"),
+        (Lead(-HOUR), "2025-06-01T18:15:00+00:00", "2025-06-01T19:15:00+00:00"),
+    ],
+)
+def test_a_cutoff_holds_to_the_nanosecond_on_days_when_clocks_change(
+    store: Store, cutoff: DaysBefore | Lead, valid: str, limit: str
+) -> None:
+    tenant = uuid.UUID(int=next(_tenants))
+    ident, at = uuid.uuid5(tenant, "a"), parse_instant(limit)
+    layer = {
+        "tenant": tenant,
+        "series_id": ident,
+        "partition": 0,
+        "valid_time": parse_instant(valid),
+        "recorded_time": at,
+        "op": 0,
+        "mask": 15,
+    }
+    store.insert("points", layers_table([layer | {"known_time": at + row, "version": row + 1, "value": float(row)} for row in (0, 1)]))
+    (row,) = rows_of(store.arrow(relative(cutoff).plain(Selection(tenant, (9,), (ident,)))))
+    assert row["value"] == 0.0
