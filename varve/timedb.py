@@ -7,23 +7,19 @@ Only what `varve up` made in its data directory is ever removed, and never under
 import atexit
 import http.client
 import json
-import os
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from varve.clock import SystemClock
-from varve.errors import Conflict, Unavailable
-from varve.process import Remembered, end, end_left_over, remember, spawn, tail
+from varve.errors import Conflict
+from varve.local import STARTED_BY, STOP_SECONDS_MAX, local_settings, start_local, started_here
+from varve.process import end_left_over
 from varve.running import directory_held, found_running
-from varve.settings import Settings, environment_of
+from varve.settings import Settings
 
-START_SECONDS_MAX = 240.0
-STOP_SECONDS_MAX = 60.0
 MARK = "varve.lock"  # made by `varve up` in every data directory of its own
-MADE_BY_US = ("broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", "started-by.json", "varve.json", MARK)
+MADE_BY_US = ("broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", MARK)
 
 
 def create(data: Path | str | None = None) -> None:
@@ -33,8 +29,7 @@ def create(data: Path | str | None = None) -> None:
     if (directory / MARK).exists():
         _say(f"✓ Schema is there already ({directory}); Varve brings it up to date when it starts")
         return
-    end_started = _start(directory, "127.0.0.1", 0)
-    end_started()
+    start_local(directory, "127.0.0.1", 0).stop()
     _say("✓ Schema created successfully")
 
 
@@ -51,15 +46,14 @@ def delete(data: Path | str | None = None) -> None:
     if not (directory / MARK).exists():
         _say(f"✓ Nothing to delete: {directory} is not a data directory of Varve")
         return
+    foreign = sorted(entry.name for entry in directory.iterdir() if entry.name not in MADE_BY_US)
+    if foreign:
+        raise Conflict("not-ours-alone", f"{directory} also holds {', '.join(foreign[:5])}, which Varve did not make: nothing is removed")
     _end_own(directory)
     with directory_held(directory):
         for name in MADE_BY_US:
             _remove(directory / name)
-    left = [entry.name for entry in directory.iterdir()]
-    if left:
-        _say(f"  {directory} also holds {', '.join(sorted(left)[:5])}, which is not ours: left as it is")
-    else:
-        directory.rmdir()
+    directory.rmdir()
     _say("✓ Schema deleted successfully")
 
 
@@ -71,14 +65,14 @@ def start_api(host: str = "127.0.0.1", port: int = 8000, data: Path | str | None
         _say(f"✓ An API runs at http://{host}:{port} already: it is used")
         return
     _say(f"Starting API server on http://{host}:{port}\nAPI docs available at http://{host}:{port}/docs\nPress Ctrl+C to stop the server")
-    run_up(_settings(_directory(data), host, port), _say)
+    run_up(local_settings(_directory(data), host, port), _say)
 
 
 def start_api_background(host: str = "127.0.0.1", port: int = 8000, data: Path | str | None = None) -> bool:
     """Run Varve beside this program, until that ends; an API that answers there already is used as it is."""
     if _answer(host, port) is None:
         _say(f"Starting API server in background on http://{host}:{port}...")
-        atexit.register(_start(_directory(data), host, port))
+        atexit.register(start_local(_directory(data), host, port).stop)
     if not check_api(host, port):
         return False
     _say(f"✓ API server started successfully\n  Server running at http://{host}:{port}\n  API docs available at http://{host}:{port}/docs")
@@ -97,49 +91,11 @@ def check_api(host: str = "127.0.0.1", port: int = 8000) -> bool:
     return True
 
 
-def _start(directory: Path, host: str, port: int) -> "_Ending":
-    """A `varve up` that is ready; calling what is returned ends it."""
-    logs = directory / "logs"
-    try:
-        logs.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise Unavailable(
-            "directory-not-writable", f"cannot write to {directory}: {reason.strerror}; give data= another directory"
-        ) from None
-    log = logs / "up.log"
-    log.write_bytes(b"")
-    command = [sys.executable, "-m", "varve.cli", "up", "--data", str(directory), "--host", host, "--port", str(port)]
-    child = spawn(command, log, environment_of(_settings(directory, host, port)))
-    clock = SystemClock()
-    deadline = clock.monotonic() + START_SECONDS_MAX
-    while b"is ready" not in log.read_bytes():
-        if child.poll() is not None or clock.monotonic() > deadline:
-            end(child, STOP_SECONDS_MAX)
-            raise Unavailable("not-started", f"Varve did not start: {tail(log)}\nIts logs are in {logs}")
-        time.sleep(0.1)
-    (directory / "started-by.json").write_text(json.dumps(vars(remember(os.getpid()))))
-    return _Ending(child)
-
-
-class _Ending:
-    """Ends the child that was started; a second call does nothing."""
-
-    def __init__(self, child: Any) -> None:
-        self._child = child
-
-    def __call__(self) -> None:
-        end(self._child, STOP_SECONDS_MAX)
-
-
 def _end_own(directory: Path) -> None:
     note = found_running(directory)
     if note is None:
         return
-    try:
-        owner = Remembered(**json.loads((directory / "started-by.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        owner = None
-    if owner != remember(os.getpid()):
+    if not started_here(directory):
         raise Conflict("still-running", f"Varve runs on {directory} at {note.url} (pid {note.supervisor.pid}): stop it with Ctrl-C first")
     end_left_over(note.supervisor, STOP_SECONDS_MAX)
 
@@ -167,12 +123,6 @@ def _answer(host: str, port: int) -> dict[str, Any] | None:
 
 def _directory(data: Path | str | None) -> Path:
     return Path(data or Settings().data).resolve()
-
-
-def _settings(directory: Path, host: str, port: int) -> Settings:
-    settings = Settings()
-    http_settings = settings.http.model_copy(update={"host": host, "port": port})
-    return settings.model_copy(update={"data": directory, "http": http_settings})
 
 
 def _say(words: str) -> None:
