@@ -164,8 +164,8 @@ class Client:
         row = {"valid_time": instant_text(valid_time, "valid_time"), **change}
         row |= {"series_id": str(series)} if isinstance(series, uuid.UUID) else {"series": series}
         row |= {"run_id": str(run_id)} if run_id else {}
-        row |= {"changed_by": changed_by} if changed_by else {}
-        answer: dict[str, Any] = self._line.write("PATCH", "/api/v1/points", {"updates": [row]}, key=key)
+        body = {"updates": [row]} | ({"changed_by": changed_by} if changed_by else {})
+        answer: dict[str, Any] = self._line.write("PATCH", "/api/v1/points", body, key=key)
         return answer
 
     @contextmanager
@@ -176,15 +176,16 @@ class Client:
         known_time: Any = None,
         params: Mapping[str, Any] | None = None,
         changed_by: str | None = None,
+        wait: Wait = "view",
         key: str | None = None,
-    ) -> Iterator["Run"]:
+    ) -> Iterator[Run]:
         """A run: one upload of many series, known at one time; sealed at the end, left open where the block fails."""
         key = key or new_id().hex
         body = {"workflow_id": workflow, "known_time": instant_text(known_time, "known_time"), "params": params, "changed_by": changed_by}
-        made = self._line.write("POST", "/api/v1/runs", {name: one for name, one in body.items() if one is not None}, key=key)
+        made = self._line.write("POST", "/api/v1/runs", {name: one for name, one in body.items() if one is not None}, {"wait": wait}, key)
         opened = Run(self._line, uuid.UUID(made["run_id"]), key, self._progress)
         yield opened
-        self._line.write("POST", f"/api/v1/runs/{opened.run_id}/seal", {"points": opened.rows}, key=key)
+        self._line.write("POST", f"/api/v1/runs/{opened.run_id}/seal", {"points": opened.rows}, {"wait": wait}, key)
 
     def runs(self, workflow: str | None = None) -> list[dict[str, Any]]:
         """Runs, newest first."""
