@@ -23,7 +23,7 @@ async def main(brokers: str, topic: str) -> None:
     await producer.start()
     try:
         stored = await producer.send_and_wait(topic, json.dumps(event).encode(), key=b"anything")
-        print(f"on {stored.topic}, partition {stored.partition}, offset {stored.offset}")
+        sys.stdout.write(f"on {stored.topic}, partition {stored.partition}, offset {stored.offset}\n")
     finally:
         await producer.stop()
 

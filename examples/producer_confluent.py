@@ -25,7 +25,8 @@ def main(brokers: str, topic: str) -> None:
 
 
 def told(error: KafkaError | None, message: Message) -> None:
-    print(f"not delivered: {error}" if error else f"on {message.topic()}, partition {message.partition()}, offset {message.offset()}")
+    where = f"on {message.topic()}, partition {message.partition()}, offset {message.offset()}"
+    sys.stdout.write((f"not delivered: {error}" if error else where) + "\n")
 
 
 if __name__ == "__main__":
