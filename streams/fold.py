@@ -5,13 +5,25 @@ I3 (positions and event ids guard repetitions), I4 (the log decides order and ti
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from streams.event_ids import SeenId, hash_prefix
-from streams.fold_tables import Slice, layers_table, outcome_row, outcomes_table, run_row, runs_table, series_row, series_table
+from streams.fold_tables import (
+    Born,
+    Slice,
+    born_table,
+    layers_table,
+    outcome_row,
+    outcomes_table,
+    run_row,
+    runs_table,
+    series_row,
+    series_table,
+)
 from streams.fold_times import assign_times
 from streams.points import Folded
 from streams.state import FLAG_DEFINED, Change, PartitionState, fresh_rows
@@ -40,6 +52,15 @@ class _Work:
     event_local: list[int]  # each series event's index into targets, else -1
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What the segments gave so far."""
+
+    layers: list[Slice] = field(default_factory=list)
+    series: list[dict[str, object]] = field(default_factory=list)
+    born: list[pa.Table] = field(default_factory=list)
+
+
 def fold(
     state: PartitionState, record: Record, offset: int, timestamp: int, intake: tuple[int, int] | None = None
 ) -> tuple[Change, Folded, tuple[Refusal, ...]]:
@@ -50,11 +71,10 @@ def fold(
     work = _work(state, record, offset, timestamp)
     newest = max(state.newest, int(work.stamps.max()))
     statuses, seen = _guard(work, {refusal.event: refusal.reason for refusal in refused}, newest)
-    layers: list[Slice] = []
-    series: list[dict[str, object]] = []
+    made = _Made()
     for segment in _segments(record.events):
         _condition(work, segment, statuses)
-        _apply(work, [number for number in segment if statuses[number][0] == "applied"], layers, series)
+        _apply(work, [number for number in segment if statuses[number][0] == "applied"], made)
     outcomes = [_outcome(work, number, status, reason) for number, (status, reason) in enumerate(statuses) if _tells(work, number)]
     runs = [
         run_row(event, version_of(offset, number), int(work.stamps[number]))
@@ -62,8 +82,8 @@ def fold(
         if isinstance(event, RunOpened | RunSealed) and statuses[number][0] == "applied"
     ]
     tables = {
-        "layers": layers_table(layers, state.partition),
-        "series": series_table(series, state.partition),
+        "layers": layers_table(made.layers, state.partition),
+        "series": series_table(made.series, made.born, state.partition),
         "runs": runs_table(runs, state.partition),
         "outcomes": outcomes_table(outcomes, state.partition),
     }
@@ -147,12 +167,12 @@ def _condition(work: _Work, segment: list[int], statuses: list[tuple[str, str]])
         statuses[segment[0]] = ("refused", f"if_series_version: the series is at version {found}, not {expected}")
 
 
-def _apply(work: _Work, numbers: list[int], layers: list[Slice], series: list[dict[str, object]]) -> None:
+def _apply(work: _Work, numbers: list[int], made: _Made) -> None:
     """One segment: series events in their order, then all rows at once; work.rows is brought forward."""
     for number in numbers:
         local = work.event_local[number]
         if local >= 0 and not work.ahead[local]:
-            series.append(_define(work, number, local))
+            made.series.append(_define(work, number, local))
     points = work.record.points
     if not len(points) or not numbers:
         return
@@ -161,8 +181,9 @@ def _apply(work: _Work, numbers: list[int], layers: list[Slice], series: list[di
         chosen &= np.isin(points.event, np.array(numbers, np.int32))
     at = np.flatnonzero(chosen)
     if len(at):
-        series += _first_seen(work, at)
-        layers.append(_layers(work, at))
+        if (born := _first_seen(work, at)) is not None:
+            made.born.append(born)
+        made.layers.append(_layers(work, at))
 
 
 def _define(work: _Work, number: int, local: int) -> dict[str, object]:
@@ -177,21 +198,20 @@ def _define(work: _Work, number: int, local: int) -> dict[str, object]:
     return series_row(event, work.targets[local], version, recorded)
 
 
-def _first_seen(work: _Work, at: NDArray[np.intp]) -> list[dict[str, object]]:
+def _first_seen(work: _Work, at: NDArray[np.intp]) -> pa.Table | None:
     """A row for each series that nobody defined: made by its first write, with its key and what its values are."""
-    locals_, first = np.unique(work.row_local[at], return_index=True)
-    new = [(int(one), int(at[row])) for one, row in zip(locals_, first, strict=True) if not work.rows["flags"][one] & FLAG_DEFINED]
-    made = []
-    for local, row in new:
-        number = int(work.record.points.event[row])
-        event = work.record.events[number]
-        kind: ValueType = getattr(event, "value_type", None) or "number"
-        work.rows["flags"][local] |= FLAG_DEFINED
-        work.rows["value_type"][local] = VALUE_TYPES[kind]
-        defined = SeriesDefined(tenant=event.tenant, series=work.targets[local].key or None, value_type=kind, changed_by=event.changed_by)
-        recorded = max(int(work.stamps[number]), int(work.rows["recorded"][local]))
-        made.append(series_row(defined, work.targets[local], version_of(work.offset, number), recorded))
-    return made
+    found, first = np.unique(work.row_local[at], return_index=True)
+    new = work.rows["flags"][found] & FLAG_DEFINED == 0
+    if not new.any():
+        return None
+    local, events = found[new], work.record.points.event[at[first[new]]]
+    kinds: list[ValueType] = [getattr(event, "value_type", None) or "number" for event in work.record.events]
+    work.rows["flags"][local] |= FLAG_DEFINED
+    work.rows["value_type"][local] = np.array([VALUE_TYPES[kind] for kind in kinds], np.uint32)[events]
+    recorded = np.maximum(work.stamps[events], work.rows["recorded"][local])
+    version = np.uint64(version_of(work.offset)) + events.astype(np.uint64)
+    born = Born([work.targets[one] for one in local.tolist()], events, recorded, version)
+    return born_table(born, kinds, [event.changed_by or "" for event in work.record.events], work.state.partition)
 
 
 def _layers(work: _Work, at: NDArray[np.intp]) -> Slice:

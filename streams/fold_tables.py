@@ -19,6 +19,7 @@ from varve.record import Record
 
 _OPS = {"points_incremented": OP_ADD, "points_updated": OP_UPDATE}
 _NO_RUN = bytes(16)
+_MASK_KEY, _MASK_TYPE = (1 << SERIES_FIELDS.index(name) for name in ("key", "value_type"))
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class Slice:
     local: NDArray[np.int32]
     recorded: NDArray[np.int64]
     known: NDArray[np.int64]
+    version: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Born:
+    """Series that the record's rows made, with the event that made each."""
+
+    targets: Sequence[Target]
+    event: NDArray[np.int32]
+    recorded: NDArray[np.int64]
     version: NDArray[np.uint64]
 
 
@@ -88,8 +99,32 @@ def outcome_row(event: Event, version: int, status: str, reason: str, series_ver
     }
 
 
-def series_table(rows: Sequence[dict[str, object]], partition: int) -> pa.Table | None:
-    return _table(rows, SERIES, partition)
+def series_table(rows: Sequence[dict[str, object]], born: Sequence[pa.Table], partition: int) -> pa.Table | None:
+    tables = [table for table in (_table(rows, SERIES, partition), *born) if table is not None]
+    return pa.concat_tables(tables) if tables else None
+
+
+def born_table(born: Born, kinds: Sequence[str], changed_by: Sequence[str], partition: int) -> pa.Table:
+    """Rows of `series` for those made by their first write; kinds, changed_by: of each event of the record."""
+    n, index = len(born.targets), pa.array(born.event)
+    idents = np.frombuffer(b"".join(target.ident for target in born.targets), "V16").reshape(-1, 2)
+    keyed = np.array([bool(target.key) for target in born.targets])
+    empty = pa.array(np.zeros(n + 1, np.int32))
+    pairs = pa.MapArray.from_arrays(empty, pa.array([], pa.string()), pa.array([], pa.string()))
+    columns = {
+        "tenant": _binary16(idents[:, 0]),
+        "series_id": _binary16(idents[:, 1]),
+        "version": pa.array(born.version),
+        "partition": pa.array(np.full(n, partition, np.uint16)),
+        "mask": pa.array(np.where(keyed, _MASK_KEY | _MASK_TYPE, _MASK_TYPE).astype(np.uint16)),
+        "key": pa.array([target.key or None for target in born.targets], pa.string()),
+        "value_type": pa.array(kinds, pa.string()).take(index),
+        "attributes": pairs,
+        "labels": pairs,
+        "recorded_time": _instants(born.recorded),
+        "changed_by": pa.array(changed_by, pa.string()).take(index),
+    }
+    return pa.table([columns.get(field.name, pa.nulls(n, field.type)) for field in SERIES], schema=SERIES)
 
 
 def runs_table(rows: Sequence[dict[str, object]], partition: int) -> pa.Table | None:
@@ -138,7 +173,11 @@ def _layers(one: Slice, partition: int) -> pa.Table:
 
 
 def _ids(values: list[bytes], index: NDArray[np.int32]) -> pa.Array:
-    taken = np.frombuffer(b"".join(values), "V16")[index]
+    return _binary16(np.frombuffer(b"".join(values), "V16")[index])
+
+
+def _binary16(values: NDArray[np.void]) -> pa.Array:
+    taken = np.ascontiguousarray(values)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(taken), [None, pa.py_buffer(taken)])
 
 

@@ -16,7 +16,7 @@ from streams.event_ids import SeenId, hash_prefix
 from streams.log import Appended, Headers, LogRecord
 from streams.receipts import Receipt
 from streams.route_state import RouteState
-from streams.shell import Jump, Refuse, Remember, Step
+from streams.shell import INLINE_BYTES_MAX, Jump, Refuse, Remember, Step
 from varve.codec import ARROW, decode, encode, event_key
 from varve.columns import Points
 from varve.errors import Incorrect, VarveError
@@ -88,11 +88,11 @@ class RouteShell:
 
     async def _route(self, record: LogRecord) -> None:
         newest = max(self.state.newest, record.timestamp)
-        guarded, parts = Guarded([], {}, ()), dict[int, bytes]()
         try:
-            decoded = self._accepted(record)
-            guarded = self._guard(decoded, newest)
-            parts = self._parts(kept(decoded, guarded.kept)) if guarded.kept else {}
+            if len(record.value) < INLINE_BYTES_MAX:
+                guarded, parts = self._made_of(record, newest)
+            else:  # the loop must go on meanwhile, or the stall guard takes the work for sleep
+                guarded, parts = await asyncio.to_thread(self._made_of, record, newest)
         except VarveError as error:
             await self._turn_away(record, error.code, error.message)
             return
@@ -107,6 +107,11 @@ class RouteShell:
         told = self.state.last | offsets if repeated else offsets  # a repetition's parts lie at these offsets or before
         await self._tell(Receipt(record.partition, record.offset, told, guarded.outcomes))
         self.state.take(record.offset, newest, guarded.seen, offsets)
+
+    def _made_of(self, record: LogRecord, newest: int) -> tuple[Guarded, dict[int, bytes]]:
+        decoded = self._accepted(record)
+        guarded = self._guard(decoded, newest)
+        return guarded, self._parts(kept(decoded, guarded.kept)) if guarded.kept else {}
 
     def _accepted(self, record: LogRecord) -> Record:
         decoded = stamped(decode(record.value, record.header("content-type")), record.timestamp)

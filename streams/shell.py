@@ -7,14 +7,14 @@ It knows neither Faust nor Kafka: emit, remember and refuse are given, so that a
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from streams.dead_letters import Letter, letter_of
 from streams.fold import fold, pass_over
 from streams.log import LogRecord
-from streams.points import Folded, PointsRecord, encode_points
+from streams.points import PointsRecord, encode_points
 from streams.state import Change, PartitionState
 from varve.codec import decode
 from varve.errors import Fault, VarveError
@@ -25,6 +25,7 @@ Remember = Callable[[bytes, bytes], Awaitable[object]]
 Refuse = Callable[[Letter], Awaitable[object]]
 
 IN_FLIGHT_MAX = 512
+INLINE_BYTES_MAX = 1 << 18
 IN_FLIGHT_BYTES_MAX = 48 * 1024 * 1024
 _say = logging.getLogger("varve.fold")
 
@@ -75,8 +76,8 @@ class FoldShell:
                 if over_gap:
                     raise _hole(record, self.state.applied + 1)
                 return Jump(self.state.applied + 1, record.offset)
-            change, folded = await self._fold(record)
-            for points in encode_points(folded):
+            change, emitted = await self._fold(record)
+            for points in emitted:
                 await self._hand_over(points)
             self.state.take(change)
             return "applied"
@@ -98,20 +99,31 @@ class FoldShell:
             self._remembered = applied
             return applied
 
-    async def _fold(self, record: LogRecord) -> tuple[Change, Folded]:
+    async def _fold(self, record: LogRecord) -> tuple[Change, list[PointsRecord]]:
         try:
-            decoded = decode(record.value, record.header("content-type"))
-            change, folded, refused = fold(self.state, decoded, record.offset, record.timestamp, _intake(record))
+            if len(record.value) < INLINE_BYTES_MAX:
+                change, emitted, refused = self._made_of(record)
+            else:  # seconds, at worst: the loop must go on, or the stall guard takes the work for sleep
+                change, emitted, refused = await asyncio.to_thread(self._made_of, record)
         except VarveError as error:
             await self._refuse(letter_of(record, error.code, error.message))
-            return pass_over(self.state, record.offset)
+            return self._passed_over(record)
         except Exception as error:  # noqa: BLE001 - one record must not stop the log (I6); it is kept, with what it caused
             _say.exception("record %s %d-%d could not be folded: now a dead letter", record.topic, record.partition, record.offset)
             await self._refuse(letter_of(record, "fold-failed", f"{type(error).__name__}: {error}"))
-            return pass_over(self.state, record.offset)
+            return self._passed_over(record)
         for refusal in refused:
             await self._refuse(letter_of(record, refusal.code, _words(refusal)))
-        return change, folded
+        return change, emitted
+
+    def _made_of(self, record: LogRecord) -> tuple[Change, list[PointsRecord], Sequence[Refusal]]:
+        decoded = decode(record.value, record.header("content-type"))
+        change, folded, refused = fold(self.state, decoded, record.offset, record.timestamp, _intake(record))
+        return change, encode_points(folded), refused
+
+    def _passed_over(self, record: LogRecord) -> tuple[Change, list[PointsRecord]]:
+        change, folded = pass_over(self.state, record.offset)
+        return change, encode_points(folded)
 
     async def _hand_over(self, points: PointsRecord) -> None:
         while len(self._in_flight) >= IN_FLIGHT_MAX or self._bytes > IN_FLIGHT_BYTES_MAX:

@@ -13,6 +13,7 @@ import typer
 from varve.cli_letters import letters
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, with_store
 from varve.errors import Unavailable, VarveError
+from varve.process import without_pandas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Varve: nothing is ever overwritten.")
 app.add_typer(letters, name="dead-letters")
@@ -37,6 +38,7 @@ def up(data: DataOption = None, port: PortOption = None, host: HostOption = None
 @app.command()
 def worker(data: DataOption = None) -> None:
     """Run one worker: the route and fold agents."""
+    without_pandas()
     from streams.app import run_worker
 
     settings = connected(data)

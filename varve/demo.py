@@ -1,89 +1,104 @@
 """`make demo`: starts Varve, loads a year of real temperatures, forecasts over it and a correction, shows every kind of read,
-then keeps serving until Ctrl-C (DEMO_ONCE=1 stops after the showing).
+then keeps serving until Ctrl-C (DEMO_ONCE=1 stops after the show).
 
 Before: a newcomer. After: demo_load.py writes, demo_show.py reads; both only through varve.Client. It may be repeated.
 """
 
-import argparse
 import signal
-import sys
-import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Annotated
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import typer
 from rich.console import Console
 
+from varve.cli_options import read_settings
 from varve.client import Client
-from varve.errors import VarveError
+from varve.errors import Unavailable, VarveError
 from varve.local import Local, start_local
 from varve.running import found_running
 
+DIRECTORY = Path("varve-data/demo")
+DataOption = Annotated[Path, typer.Option("--data", help="data directory")]
+PortOption = Annotated[int, typer.Option("--port", envvar="VARVE_HTTP__PORT", help="port of the server; 0 takes a free one")]
+OnceOption = Annotated[bool, typer.Option("--once", envvar="DEMO_ONCE", help="stop after the show")]
 
-class DemoSettings(BaseSettings):
-    """From the environment, for `make`: DEMO_ONCE, DEMO_DATA, DEMO_PORT."""
-
-    model_config = SettingsConfigDict(env_prefix="DEMO_", frozen=True)
-
-    once: bool = False
-    data: Path = Path("varve-data/demo")
-    port: int = 0
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-def main() -> int:
-    asked = _asked()
-    console = Console()
-    directory = asked.data.resolve()
-    running = found_running(directory)
-    local: Local | None = None
+@app.command()
+def demo(data: DataOption = DIRECTORY, port: PortOption = 0, once: OnceOption = False) -> None:
+    """Start Varve, load a year of real temperatures with forecasts and corrections, show what was known when, keep serving."""
+    console = Console(highlight=False)
     try:
-        if running is None:
-            with console.status("starting Varve: broker, worker, store, server (the first start fetches 43 MB)"):
-                local = start_local(directory, port=asked.port)
-        url = running.url if running is not None else local.url if local is not None else ""
-        console.print(f"Varve runs at [bold]{url}[/] on {directory}")
-        with Client(url) as client:
-            _play(client, console, directory)
-        if asked.once or local is None:
-            return 0
-        console.print(f"\nVarve keeps serving at [bold]{url}[/]: try {url}/docs, or varve.Client('{url}') in Python. Ctrl-C stops it.")
-        _until_stopped(local)
+        _interruptible()
+        with _served(console, data.resolve(), port) as (url, local):
+            _play(console, url, data.resolve())
+            if not once:
+                _keep_serving(console, url, local)
+        console.print(f"The data stay in {data.resolve()}: run the demo again, or `varve up --data {data}`.", soft_wrap=True)
     except KeyboardInterrupt:
-        console.print("stopping")
+        console.print("\nStopped.")
+    except ModuleNotFoundError as reason:
+        _fail(console, f"the package {reason.name} is missing: `make setup` installs all that the demo needs")
+    except OSError as reason:
+        _fail(console, f"cannot write to {data.resolve()} ({reason.strerror}): free some space there, or choose another directory with --data")
     except VarveError as refusal:
-        console.print(f"[red]varve demo:[/] {refusal.message}")
-        return 1
+        _fail(console, f"{refusal.message}\nWhat is wrong with the set-up: varve doctor --data {data}")
+
+
+@contextmanager
+def _served(console: Console, directory: Path, port: int) -> Iterator[tuple[str, Local | None]]:
+    """Varve on the directory: ours, stopped at the end, or the one that runs there already."""
+    running = found_running(directory)
+    if running is not None:
+        console.print(f"Varve runs already at [bold]{running.url}[/] on {directory}: that one is used.", soft_wrap=True)
+        yield running.url, None
+        return
+    words = "Starting Varve: broker, worker, store, server (the first start ever fetches the broker, 43 MB) ..."
+    with console.status(words) if console.is_terminal else nullcontext(console.print(words, soft_wrap=True)):
+        local = start_local(directory, port=port, settings=read_settings(directory))
+    try:
+        console.print(f"Varve runs at [bold]{local.url}[/] on {directory}", soft_wrap=True)
+        yield local.url, local
     finally:
-        if local is not None:
+        with console.status("Stopping Varve ...") if console.is_terminal else nullcontext():
             local.stop()
-    return 0
 
 
-def _play(client: Client, console: Console, directory: Path) -> None:
+def _play(console: Console, url: str, directory: Path) -> None:
     from varve.demo_load import load
     from varve.demo_show import show
 
-    load(client, console)
-    show(client, console, directory / "demo.png")
+    with Client(url) as client:
+        load(client, console)
+        show(client, console, directory / "demo.png")
 
 
-def _asked() -> DemoSettings:
-    settings = DemoSettings()
-    parser = argparse.ArgumentParser(prog="python -m varve.demo", description="A year of real temperatures, forecasts and corrections.")
-    parser.add_argument("--data", type=Path, default=settings.data, help="data directory (DEMO_DATA)")
-    parser.add_argument("--port", type=int, default=settings.port, help="port of the server, 0 takes a free one (DEMO_PORT)")
-    parser.add_argument("--once", action="store_true", default=settings.once, help="stop after the showing (DEMO_ONCE=1)")
-    return DemoSettings(**vars(parser.parse_args()))
+def _keep_serving(console: Console, url: str, local: Local | None) -> None:
+    from varve.demo_show import what_next
+
+    what_next(console, url)
+    if local is None:
+        return
+    console.print(f"\nVarve keeps serving at [bold]{url}[/] until Ctrl-C.", soft_wrap=True)
+    while local.process.poll() is None:
+        time.sleep(0.2)
+    raise Unavailable("stopped", "Varve stopped by itself; run the demo again: what was written is kept")
 
 
-def _until_stopped(local: Local) -> None:
-    """Ctrl-C, SIGTERM, or the end of Varve itself."""
-    stop = threading.Event()
+def _interruptible() -> None:
+    """SIGTERM ends us as Ctrl-C does, and a shell that started us in the background has not switched Ctrl-C off."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(0.5):
-        if local.process.poll() is not None:
-            return
+        signal.signal(number, signal.default_int_handler)
+
+
+def _fail(console: Console, words: str) -> None:
+    console.print(f"varve demo: {words}", style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    app()

@@ -60,3 +60,11 @@ def correction(values: "pd.Series[float]") -> pd.DataFrame:
     hours = pd.DatetimeIndex([f"2010-07-15 {hour}:00" for hour in (14, 15, 16)]).tz_localize(ZONE).tz_convert("UTC").as_unit("ns")
     words = "sensor in the sun: 1.5 °F too warm (invented for this demo)"
     return pd.DataFrame({"value": values.reindex(hours) - 1.5, "annotation": words}, index=hours)
+
+
+def forecast_errors(forecast: "pd.Series[float]", observed: "pd.Series[float]") -> pd.DataFrame:
+    """Mean absolute error, and of how many hours, by the beginning of each half day of lead; hours never observed are left out."""
+    known, valid = (pd.DatetimeIndex(forecast.index.get_level_values(name)) for name in ("known_time", "valid_time"))
+    errors = np.abs(forecast.to_numpy() - observed.reindex(valid).to_numpy())
+    leads = ((valid - known) // pd.Timedelta(hours=12) * 12).rename("lead")
+    return pd.Series(errors).groupby(np.asarray(leads)).agg(["mean", "count"]).set_axis(["error", "hours"], axis=1)

@@ -112,3 +112,8 @@ def tail(log: Path, lines: int = 5) -> str:
         file.seek(max(0, log.stat().st_size - 8192))
         text = file.read().decode(errors="replace")
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def without_pandas() -> None:
+    """pyarrow imports pandas with the first array that it makes of numbers: a second and 60 MB that the worker does not need (chDB does)."""
+    sys.modules["pandas"] = None  # type: ignore[assignment]

@@ -25,7 +25,7 @@ class LogSettings(_Group):
 class StoreSettings(_Group):
     dsn: str = Field("", description="clickhouse://user:password@host:8123 of a server; empty uses chDB inside the server process")
     readers: int = Field(4, ge=1, le=64, description="threads that read from the store")
-    batch_rows_max: int = Field(1_000_000, ge=1, description="rows the sink gathers for one insert at the most")
+    batch_rows_max: int = Field(250_000, ge=1, description="rows the sink gathers for one insert at the most")
 
 
 class HttpSettings(_Group):

@@ -2,7 +2,7 @@
 -- Sorted as reads ask: one series, a span of valid_time, newest known_time; LIMIT 1 BY then reads in key order.
 -- By year: monthly parts and a 20-year upload made one insert of 240 parts, which ClickHouse refuses (code 252).
 -- op has a minmax index: "is there a layer that is not a plain set?" skips every granule of plain sets.
-CREATE TABLE points
+CREATE TABLE IF NOT EXISTS points
 (
     tenant         UUID,
     series_id      UUID,

@@ -1,6 +1,6 @@
 -- What is known of each series: a row sets only the fields of its mask (bits in the order of streams/points.py SERIES_FIELDS);
 -- a read takes for each field the row of the highest version that has its bit. All rows stay: as_of holds for descriptions too.
-CREATE TABLE series
+CREATE TABLE IF NOT EXISTS series
 (
     tenant        UUID,
     series_id     UUID,

@@ -1,5 +1,5 @@
 -- Uploads under one run_id: a row when one is opened, a row when it is sealed; a read takes each field's newest value.
-CREATE TABLE runs
+CREATE TABLE IF NOT EXISTS runs
 (
     tenant        UUID,
     run_id        UUID,

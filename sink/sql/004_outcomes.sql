@@ -1,6 +1,6 @@
 -- What became of each attempt at a keyed event; doors look here before they append again (I3). Sorted by the event's key,
 -- which holds the tenant already. Kept for seven days: longer than a client retries, and the log has it for ever.
-CREATE TABLE outcomes
+CREATE TABLE IF NOT EXISTS outcomes
 (
     tenant         UUID,
     event_id       UUID,

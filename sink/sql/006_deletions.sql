@@ -1,5 +1,5 @@
 -- Ranges that were deleted: a read whose bounds and watermark include one hides layers of smaller version in [from, until).
-CREATE TABLE deletions
+CREATE TABLE IF NOT EXISTS deletions
 (
     tenant        UUID,
     series_id     UUID,

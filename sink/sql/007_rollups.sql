@@ -1,6 +1,6 @@
 -- Aggregates of the flat read per bucket (I8). covers: the watermark, or version, up to which the row knows every layer;
 -- a read takes the row of highest covers, and uses it if no stale mark is newer. m2: sum of squared deviations from mean.
-CREATE TABLE rollups
+CREATE TABLE IF NOT EXISTS rollups
 (
     tenant       UUID,
     series_id    UUID,

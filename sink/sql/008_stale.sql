@@ -1,5 +1,5 @@
 -- Spans of a series' rollups that may be wrong since `version`. A refresh that covers the mark inserts it again with removed = 1.
-CREATE TABLE stale
+CREATE TABLE IF NOT EXISTS stale
 (
     tenant    UUID,
     series_id UUID,

@@ -1,5 +1,5 @@
 -- Documents by kind and id (users, connections, things…), put whole; a read takes the row of highest version.
-CREATE TABLE entities
+CREATE TABLE IF NOT EXISTS entities
 (
     tenant        UUID,
     kind          LowCardinality(String),

@@ -122,6 +122,13 @@ def test_a_refusal_names_its_reason_and_the_store_goes_on(store: Store) -> None:
     store.ping()
 
 
+def test_a_migration_that_was_cut_short_is_finished_at_the_next_start(store: Store) -> None:
+    """kill -9 between a table and the note that it is there."""
+    store._command("ALTER TABLE migrations DELETE WHERE number = 1 SETTINGS mutations_sync = 1")
+    assert store.migrate() == ["001_points"]
+    assert store.migrate() == []
+
+
 def test_migrations_run_once_and_a_newer_store_is_refused(store: Store) -> None:
     assert store.migrate() == []
     store.insert("migrations", pa.table({"number": pa.array([999], pa.uint16()), "name": ["999_future"]}))
