@@ -115,5 +115,5 @@ def tail(log: Path, lines: int = 5) -> str:
 
 
 def without_pandas() -> None:
-    """pyarrow imports pandas with the first array that it makes of numbers: a second and 60 MB that the worker does not need (chDB does)."""
+    """pyarrow imports pandas with the first array of numbers: a second and 60 MB that the worker can do without (chDB cannot)."""
     sys.modules["pandas"] = None  # type: ignore[assignment]
