@@ -115,5 +115,12 @@ def tail(log: Path, lines: int = 5) -> str:
 
 
 def without_pandas() -> None:
-    """pyarrow imports pandas with the first array of numbers: a second and 60 MB that the worker can do without (chDB cannot)."""
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    """pyarrow imports pandas with the first array of numbers: a second and 60 MB that the worker can do without (chDB cannot).
+    A None in sys.modules would not do: compiled code takes it for the module, and the first record that is folded fails on it."""
+    sys.meta_path.insert(0, _WithoutPandas())
+
+
+class _WithoutPandas:
+    def find_spec(self, name: str, *_path_and_target: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("the worker does without pandas", name=name)
