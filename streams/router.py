@@ -96,6 +96,8 @@ class RouteShell:
         except VarveError as error:
             await self._turn_away(record, error.code, error.message)
             return
+        except MemoryError:
+            raise  # not the record's fault
         except Exception as error:  # noqa: BLE001 - one record must not stop the intake (I6)
             _say.exception("record %s %d-%d could not be routed: now a dead letter", record.topic, record.partition, record.offset)
             await self._turn_away(record, "route-failed", f"{type(error).__name__}: {error}")

@@ -108,6 +108,8 @@ class FoldShell:
         except VarveError as error:
             await self._refuse(letter_of(record, error.code, error.message))
             return self._passed_over(record)
+        except MemoryError:
+            raise  # not the record's fault
         except Exception as error:  # noqa: BLE001 - one record must not stop the log (I6); it is kept, with what it caused
             _say.exception("record %s %d-%d could not be folded: now a dead letter", record.topic, record.partition, record.offset)
             await self._refuse(letter_of(record, "fold-failed", f"{type(error).__name__}: {error}"))

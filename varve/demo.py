@@ -7,7 +7,7 @@ Before: a newcomer. After: demo_load.py writes, demo_show.py reads; both only th
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +43,12 @@ def demo(data: DataOption = DIRECTORY, port: PortOption = 0, once: OnceOption = 
         console.print("\nStopped.")
     except ModuleNotFoundError as reason:
         _fail(console, f"the package {reason.name} is missing: `make setup` installs all that the demo needs")
+    except BrokenPipeError:
+        raise  # nobody reads on: typer knows what to do
     except OSError as reason:
-        _fail(console, f"cannot write to {data.resolve()} ({reason.strerror}): free some space there, or choose another directory with --data")
+        _fail(
+            console, f"cannot write to {data.resolve()} ({reason.strerror}): free some space there, or choose another directory with --data"
+        )
     except VarveError as refusal:
         _fail(console, f"{refusal.message}\nWhat is wrong with the set-up: varve doctor --data {data}")
 
@@ -58,14 +62,25 @@ def _served(console: Console, directory: Path, port: int) -> Iterator[tuple[str,
         yield running.url, None
         return
     words = "Starting Varve: broker, worker, store, server (the first start ever fetches the broker, 43 MB) ..."
-    with console.status(words) if console.is_terminal else nullcontext(console.print(words, soft_wrap=True)):
+    with _waiting(console, words):
         local = start_local(directory, port=port, settings=read_settings(directory))
     try:
         console.print(f"Varve runs at [bold]{local.url}[/] on {directory}", soft_wrap=True)
         yield local.url, local
     finally:
-        with console.status("Stopping Varve ...") if console.is_terminal else nullcontext():
+        with _waiting(console, "Stopping Varve ..."):
             local.stop()
+
+
+@contextmanager
+def _waiting(console: Console, words: str) -> Iterator[None]:
+    """Something that moves where a person looks on, else a line."""
+    if console.is_terminal:
+        with console.status(words):
+            yield
+    else:
+        console.print(words, soft_wrap=True)
+        yield
 
 
 def _play(console: Console, url: str, directory: Path) -> None:

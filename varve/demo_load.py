@@ -23,7 +23,9 @@ SAID_EVERY = 100
 def load(client: Client, console: Console) -> None:
     values = observations()
     console.print(f"\n[bold]Input[/]: {SOURCE}.")
-    console.print("They are averages of thirty years: days resemble each other more than real ones, and forecasts look better than they are.")
+    console.print(
+        "They are averages of thirty years: days resemble each other more than real ones, and forecasts look better than they are."
+    )
     client.create(OBSERVED, name="Temperature, Seattle-Tacoma", unit="degF", description=SOURCE, tags=["demo", "observed"])
     client.create(FORECAST, name="Tomorrow is as today", unit="degF", description="persistence, 48 hours, issued daily", tags=["demo"])
     written = client.write(OBSERVED, reported(values), changed_by="weather station", key="demo-observations-1")

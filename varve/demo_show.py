@@ -86,14 +86,22 @@ def _history(client: Client, console: Console) -> None:
 
 def _day_ahead(client: Client, console: Console) -> None:
     found, observed = client.relative(FORECAST, *AFTERNOON, days_before=1, at="12:00", zone=ZONE), client.flat(OBSERVED, *AFTERNOON)
-    _head(console, "The forecast as it stood the day before at noon", f"client.relative(forecast, ..., days_before=1, at='12:00', zone='{ZONE}')")
+    _head(
+        console,
+        "The forecast as it stood the day before at noon",
+        f"client.relative(forecast, ..., days_before=1, at='12:00', zone='{ZONE}')",
+    )
     rows = zip(found.index, found, observed, found - observed, strict=True)
     _table(console, ("hour", "forecast the day before", "observed", "error"), rows)
 
 
 def _errors(client: Client, console: Console) -> pd.DataFrame:
     found = forecast_errors(client.overlapping(FORECAST), client.flat(OBSERVED))
-    _head(console, "How far off are the forecasts, by lead time?", "client.overlapping(forecast), client.flat(observed): both whole, compared in pandas")
+    _head(
+        console,
+        "How far off are the forecasts, by lead time?",
+        "client.overlapping(forecast), client.flat(observed): both whole, compared in pandas",
+    )
     rows = ((f"{lead} to {lead + 12} h", f"{hours:,}", error) for lead, error, hours in found.itertuples())
     _table(console, ("lead", "hours", "mean absolute error"), rows)
     return found

@@ -44,18 +44,25 @@ def start_local(directory: Path, host: str = "127.0.0.1", port: int = 0, setting
     log.write_bytes(b"")
     command = [sys.executable, "-m", "varve.cli", "up", "--data", str(directory), "--host", host, "--port", str(port)]
     child = spawn(command, log, environment_of(local_settings(directory, host, port, settings)))
-    clock = SystemClock()
-    deadline = clock.monotonic() + START_SECONDS_MAX
-    while b"is ready" not in log.read_bytes():
-        if child.poll() is not None or clock.monotonic() > deadline:
-            end(child, STOP_SECONDS_MAX)
-            raise Unavailable("not-started", f"Varve did not start: {tail(log)}\nIts logs are in {logs}")
-        time.sleep(0.05)
+    try:
+        _until_ready(child, log)
+    except BaseException:  # Ctrl-C too: it gets the time to stop in order
+        end(child, STOP_SECONDS_MAX)
+        raise
     (directory / STARTED_BY).write_text(json.dumps(vars(remember(os.getpid()))))
     note = read_note(directory)
     if note is None:
         raise Unavailable("not-started", f"Varve stopped as soon as it was ready: {tail(log)}\nIts logs are in {logs}")
     return Local(note.url, note.brokers, child)
+
+
+def _until_ready(child: subprocess.Popen[bytes], log: Path) -> None:
+    clock = SystemClock()
+    deadline = clock.monotonic() + START_SECONDS_MAX
+    while b"is ready" not in log.read_bytes():
+        if child.poll() is not None or clock.monotonic() > deadline:
+            raise Unavailable("not-started", f"Varve did not start: {tail(log)}\nIts logs are in {log.parent}")
+        time.sleep(0.05)
 
 
 def started_here(directory: Path) -> bool:

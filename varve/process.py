@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import psutil
@@ -115,12 +116,11 @@ def tail(log: Path, lines: int = 5) -> str:
 
 
 def without_pandas() -> None:
-    """pyarrow imports pandas with the first array of numbers: a second and 60 MB that the worker can do without (chDB cannot).
-    A None in sys.modules would not do: compiled code takes it for the module, and the first record that is folded fails on it."""
-    sys.meta_path.insert(0, _WithoutPandas())
+    """pyarrow imports pandas with the first array of numbers: a second and 60 MB that the worker can do without (chDB cannot)."""
+    sys.meta_path.insert(0, _NoPandas())
 
 
-class _WithoutPandas:
-    def find_spec(self, name: str, *_path_and_target: object) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError("the worker does without pandas", name=name)
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("this process does without pandas", name=fullname)
