@@ -1,0 +1,134 @@
+"""The server under test: a real `varve up` in a temporary directory, and what lines need around it.
+
+Before: __main__.py makes one Rig. After: each line asks it for a fresh server (shared, with a tenant of its own, in a tiny
+run), for a floor in a process of its own, and says what it does.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from bench.row import Wrong
+from bench.wire import Line
+from varve.clock import SystemClock, new_id
+from varve.local import Local, start_local
+from varve.running import read_note
+from varve.settings import Settings
+
+SHARED_SCALE_MAX = 0.01
+SAMPLE_SECONDS = 0.05
+QUIET_SECONDS_MAX = 60.0
+FLOOR_SECONDS_MAX = 1800.0
+MIB = 1 << 20
+T = TypeVar("T")
+
+
+@dataclass
+class Server:
+    """A running `varve up`, seen by one line: the tenant is the line's own."""
+
+    local: Local
+    data: Path
+    tenant: str
+
+    @property
+    def url(self) -> str:
+        return self.local.url
+
+    def line(self) -> Line:
+        return Line(self.url, self.tenant)
+
+    def pid(self, part: str) -> int:
+        """0 while there is none."""
+        note = read_note(self.data)
+        return note.parts[part].pid if note is not None and part in note.parts else 0
+
+    def quiet(self) -> None:
+        """Back when the parts have little to do (merges, state): what is measured next does not share the machine with them."""
+        parts = [psutil.Process(self.pid(part)) for part in ("server", "worker", "broker")]
+        deadline = SystemClock().monotonic() + QUIET_SECONDS_MAX
+        while SystemClock().monotonic() < deadline:
+            before = sum(_busy_seconds(part) for part in parts)
+            threading.Event().wait(1.0)
+            if sum(_busy_seconds(part) for part in parts) - before < 0.15:
+                return
+
+
+@dataclass
+class Rig:
+    scale: float
+    directory: Path
+    say: Callable[[str], None]
+    _server: Server | None = field(default=None, init=False)
+    _servers: int = field(default=0, init=False)
+
+    def scaled(self, count: int, least: int) -> int:
+        return max(least, int(count * self.scale))
+
+    def server(self) -> Server:
+        """A fresh one for each line; in a tiny run, the one that runs."""
+        if self._server is not None and self.scale <= SHARED_SCALE_MAX:
+            return Server(self._server.local, self._server.data, str(new_id()))
+        self.stop()
+        self._servers += 1
+        data = self.directory / f"up-{self._servers}"
+        self.say("starting varve up")
+        self._server = Server(start_local(data, settings=Settings(data=data)), data, str(new_id()))
+        return self._server
+
+    def stop(self) -> None:
+        """The data directory stays until the run ends."""
+        if self._server is not None:
+            self._server.local.stop()
+            self._server = None
+
+    def floor(self, name: str, **asked: Any) -> Any:
+        """What bench/floor_store.py's function of this name answers, in a process of its own: chDB opens one directory a process."""
+        self.say(f"floor: {name.replace('_', ' ')}")
+        words = json.dumps(asked | {"directory": str(asked.get("directory") or self.directory / f"floor-{new_id()}")})
+        command = [sys.executable, "-m", "bench.floor_store", name, words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=FLOOR_SECONDS_MAX)
+        if done.returncode:
+            raise Wrong(f"the floor {name} failed: {done.stderr.strip()[-600:]}")
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextmanager
+def peaks(server: Server, *parts: str) -> Iterator[dict[str, float]]:
+    """The largest resident memory of each part meanwhile, MiB."""
+    found = dict.fromkeys(parts, 0.0)
+    processes = {part: psutil.Process(server.pid(part)) for part in parts}
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            for part, process in processes.items():
+                found[part] = max(found[part], process.memory_info().rss / MIB)
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def timed(act: Callable[[], T]) -> tuple[float, T]:
+    clock = SystemClock()
+    start = clock.monotonic()
+    found = act()
+    return clock.monotonic() - start, found
+
+
+def _busy_seconds(process: psutil.Process) -> float:
+    spent = process.cpu_times()
+    return float(spent.user + spent.system)

@@ -1,0 +1,64 @@
+"""The table, for the terminal and for docs/BENCHMARKS.md.
+
+Before: outcomes of all lines. After: a person. The ratio stands first: it moves less between machines than any figure.
+"""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from bench.row import Outcome, Row
+
+HEADS = ("line", "share of floor", "measured", "ours", "floor", "target")
+READING = """How to read it: **the share of the floor counts**. It is our speed as a share of the speed that the bare part reaches with the same
+rows, on the same machine, in the same run: 1.00 is as fast (for times: as short; for memory: as small), 0.50 is half as fast. The floor does less than
+Varve does: no log and no history in the store's, nothing behind the log in the log's. Figures depend on the machine and on
+what else it does; they are noisy, by a fifth and more between runs. Targets are for 2 cores with everything on one machine; no test asserts a time.
+
+Client, broker, worker and server share the machine. The server is a real `varve up` with default settings, a fresh one for each line. Bodies
+are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
+send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. Increments, rollups and replay are not built yet.
+"""
+
+
+def shown(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(*HEADS, box=box.SIMPLE_HEAD)
+    for outcome in outcomes:
+        for cells in _cells(outcome):
+            table.add_row(*cells)
+    return table
+
+
+def document(outcomes: Sequence[Outcome], command: str, date: str, machine: dict[str, str]) -> str:
+    """Markdown."""
+    about = {"command": f"`{command}`", "date": date, **machine}
+    lines = ["# Benchmarks", "", "Made by a run; do not edit.", "", "| | |", "|---|---|"]
+    lines += [f"| {name} | {said} |" for name, said in about.items()]
+    lines += ["", READING, "| " + " | ".join(HEADS) + " |", "|---|---:|---|---:|---|---|"]
+    lines += ["| " + " | ".join(cells) + " |" for outcome in outcomes for cells in _cells(outcome)]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(outcome: Outcome) -> list[tuple[str, ...]]:
+    if outcome.failure:
+        return [(outcome.name, "", f"failed: {' '.join(outcome.failure.split())[:200]}", "", "", "")]
+    return [(outcome.name, *_row(row)) for row in outcome.rows]
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    floor = "" if row.floor is None else f"{_number(row.floor.figure)} {row.unit}: {row.floor.what}"
+    return ratio, row.measured, f"{_number(row.ours)} {row.unit}", floor, _target(row)
+
+
+def _target(row: Row) -> str:
+    if row.met is None:
+        return ""
+    return f"{'≥' if row.is_rate else '<'} {_number(row.target)} {'✓' if row.met else '✗'}"
+
+
+def _number(figure: float) -> str:
+    if figure >= 100:
+        return f"{figure:,.0f}"
+    return f"{figure:.1f}" if figure >= 10 else f"{figure:.2f}"
