@@ -74,7 +74,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/api/v1/runs")
     async def list_runs(who: Who, asked: Annotated[RunsAsked, Query()]) -> Response:
-        """Runs, newest first; sealed says whether a run is complete."""
+        """Runs, newest first; state is sealed where a run is complete, else opened."""
         await parts.reads.after(asked.after)
         at = parts.reads.page(asked.cursor, ("runs", who.tenant, asked.workflow_id))
         rows = await parts.reads.runs(who.tenant, at.vector, workflow_id=asked.workflow_id, key=at.key, limit=asked.limit + 1)

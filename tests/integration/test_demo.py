@@ -18,7 +18,7 @@ from varve.client import Client
 from varve.demo_load import FORECAST, OBSERVED, WORKFLOW
 from varve.demo_weather import SOURCE, correction, forecast_errors, forecasts, observations
 from varve.process import end
-from varve.running import found_running
+from varve.running import directory_held, found_running
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +145,21 @@ def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) ->
     ran = subprocess.run(command(tmp_path / "taken"), env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 1
     assert "choose another directory" in ran.stdout and "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_ctrl_c_while_varve_starts_leaves_nothing_running(tmp_path: Path) -> None:
+    directory, log = tmp_path / "demo", tmp_path / "log"
+    with log.open("wb") as out:
+        demo = subprocess.Popen(command(directory), env=environment(), stdout=out, stderr=subprocess.STDOUT)
+    try:
+        wait_until((directory / "varve.lock").exists, 60, "the supervisor")
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(60) == 0
+        assert log.read_text().strip().endswith("Stopped.")
+        with directory_held(directory):  # refused where a supervisor still has it
+            assert found_running(directory) is None
+    finally:
+        end(demo, 60)
 
 
 def test_errors_by_lead_leave_out_hours_that_were_never_observed() -> None:
