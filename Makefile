@@ -29,7 +29,7 @@ sim: $(READY)  ## many seeds of the simulation
 	$(BIN)/python -m pytest -m sim --timeout 3600
 
 bench: $(READY)  ## measure; writes docs/BENCHMARKS.md
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --write
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -31,16 +31,17 @@ from bench.uploads import timedb_json, upload_100, upload_100k
 from varve.clock import SystemClock
 from varve.errors import VarveError
 
+PRINTED_COLUMNS = 200  # where there is no terminal to ask
 WRITTEN = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 LINES: dict[str, Callable[[Rig], list[Row]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
-        upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, as_of_read, bulk_read, collapse, recovery, growth,
+        upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
     )
 }  # fmt: skip
 FAILURES = (
-    Wrong, VarveError, OSError, AssertionError, EOFError, ValueError, KeyError, http.client.HTTPException, subprocess.SubprocessError, psutil.Error,
-    pa.ArrowException, KafkaError,
+    Wrong, VarveError, OSError, AssertionError, EOFError, ValueError, KeyError, http.client.HTTPException, subprocess.SubprocessError,
+    psutil.Error, pa.ArrowException, KafkaError,
 )  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def bench(
     names: Annotated[bool, typer.Option("--list", help="name the lines and stop")] = False,
 ) -> None:
     """How fast Varve is on this machine, each figure beside a floor measured in the same run."""
-    console, clock = Console(soft_wrap=not sys.stdout.isatty()), SystemClock()
+    console, clock = Console(width=None if sys.stdout.isatty() else PRINTED_COLUMNS), SystemClock()
     if names:
         for name, line in LINES.items():
             console.print(f"{name:16}{line.__doc__}")

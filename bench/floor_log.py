@@ -27,7 +27,8 @@ async def _produce(brokers: str, bodies: Sequence[bytes], in_flight: int) -> tup
     producer = AIOKafkaProducer(bootstrap_servers=brokers, acks="all", max_request_size=RECORD_BYTES_MAX)
     await producer.start()
     try:
-        await producer.send_and_wait(topic, b"warm")
+        for partition in range(PARTITIONS):  # until each has a leader
+            await producer.send_and_wait(topic, b"warm", partition=partition)
         taken: list[float] = []
 
         async def send(number: int) -> None:

@@ -44,7 +44,7 @@ def _killed(rig: Rig, server: Server, point: int) -> float:
     start = CLOCK.monotonic()
     os.kill(pid, signal.SIGKILL)
     token = line.post("/api/v1/points?wait=log", point_body("killed", point)).token()
-    line.visible("killed", [token])  # nobody folds it before the worker has its state again
+    line.visible("killed", [token], SECONDS_MAX)  # nobody folds it before the worker has its state again
     while line.ask("GET", "/readyz").status != 200:
         if CLOCK.monotonic() - start > SECONDS_MAX:
             raise Wrong(f"not ready {SECONDS_MAX:g} s after the kill")

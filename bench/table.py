@@ -11,19 +11,23 @@ from rich.table import Table
 from bench.row import Outcome, Row
 
 HEADS = ("line", "share of floor", "measured", "ours", "floor", "target")
-READING = """How to read it: **the share of the floor counts**. It is our speed as a share of the speed that the bare part reaches with the same
-rows, on the same machine, in the same run: 1.00 is as fast (for times: as short; for memory: as small), 0.50 is half as fast. The floor does less than
-Varve does: no log and no history in the store's, nothing behind the log in the log's. Figures depend on the machine and on
-what else it does; they are noisy, by a fifth and more between runs. Targets are for 2 cores with everything on one machine; no test asserts a time.
+READING = """How to read it: **the share of the floor counts**. It is our speed as a share of the speed that the bare part reaches with
+the same rows, on the same machine, in the same run: 1.00 is as fast (for times: as short; for memory: as small), 0.50 is half as fast.
+The floor does less than Varve does: no log and no history in the store's, nothing behind the log in the log's. Figures depend on the
+machine and on what else it does, and differ by a fifth and more between runs. Targets are for 2 cores with everything on one machine;
+no test asserts a time.
 
-Client, broker, worker and server share the machine. The server is a real `varve up` with default settings, a fresh one for each line. Bodies
-are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
-send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. Increments, rollups and replay are not built yet.
+Client, broker, worker and server share the machine. The server is a real `varve up` with default settings, a fresh one for each line.
+Bodies are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
+send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. Increments, rollups and replay
+are not built yet.
 """
 
 
 def shown(outcomes: Sequence[Outcome]) -> Table:
-    table = Table(*HEADS, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, head in enumerate(HEADS):
+        table.add_column(head, no_wrap=number in (0, 3), justify="right" if number in (1, 3) else "left")
     for outcome in outcomes:
         for cells in _cells(outcome):
             table.add_row(*cells)

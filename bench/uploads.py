@@ -55,7 +55,7 @@ def _arrow(rig: Rig, shape: Shape, target: float) -> list[Row]:
     what, rate = f"{shape.series:,} series, {shape.rows:,} points", shape.rows / seconds
     return [
         Row(f"Arrow upload over HTTP → visible, {what}", rate, "points/s", target, Floor("raw chDB insert", shape.rows / store["seconds"])),
-        Row("— the same, beside the log", rate, "points/s", target, Floor("raw aiokafka produce", shape.rows / log_seconds)),
+        Row("— the same, beside the log", rate, "points/s", 0, Floor("raw aiokafka produce", shape.rows / log_seconds)),
         Row("— memory of the worker meanwhile (peak RSS)", peak["worker"], "MiB", WORKER_MB_MAX),
         Row(
             "— memory of the server meanwhile (peak RSS)", peak["server"], "MiB", SERVER_MB_MAX, Floor("raw chDB insert", store["peak_mb"])

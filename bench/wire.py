@@ -60,9 +60,9 @@ class Line:
             path = answer.following
         return bodies
 
-    def visible(self, key: str, tokens: Iterable[str]) -> None:
+    def visible(self, key: str, tokens: Iterable[str], seconds_max: float = VISIBLE_SECONDS_MAX) -> None:
         """Back when reads show what the tokens' writes wrote; Wrong when that takes too long."""
-        deadline = _CLOCK.monotonic() + VISIBLE_SECONDS_MAX
+        deadline = _CLOCK.monotonic() + seconds_max
         for token in tokens:
             path = read_path("flat", [key], after=token, limit="1", columns="value")
             while (answer := self.ask("GET", path)).status != 200:
