@@ -5,7 +5,6 @@ share a record; bytes in flight are bounded; each send is answered by its positi
 """
 
 import asyncio
-import contextlib
 import uuid
 from collections import deque
 from collections.abc import Sequence
@@ -112,7 +111,8 @@ class Producer:
             raise TooLarge("event-too-large", f"{len(record.points)} rows ({size >> 20} MiB) do not fit one record: send less in one event")
         await self._room.take(size)
         waiting = _Waiting(record, size, asyncio.get_running_loop().create_future())
-        self._lane_of(record).add(waiting)
+        if self._lane_of(record).add(waiting):
+            await asyncio.sleep(0)  # a loop of sends that find room would keep the loop from sending
         return waiting.report
 
     async def write(
@@ -125,7 +125,7 @@ class Producer:
         event_id: str | None = None,
         run_id: uuid.UUID | None = None,
     ) -> Report:
-        """Set cells of one series by its key. Times: ISO texts with an offset, UTC nanoseconds, or Arrow timestamps.
+        """Set cells of one series by its key. Times: a pandas index, ISO texts with an offset, UTC nanoseconds.
         A value None or NaN is written as null; infinite ones are refused (I10)."""
         times = parse_instants(valid_time)
         numbers = np.asarray(value, np.float64)  # None becomes NaN
@@ -211,33 +211,51 @@ class _Lane:
     linger: Linger
     room: _Room
     waiting: deque[_Waiting] = field(default_factory=deque)
-    full: asyncio.Event = field(default_factory=asyncio.Event)
+    rows: int = 0  # of those that wait
+    bytes: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: bool = False
     sender: "asyncio.Task[None] | None" = None
     flying: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def add(self, waiting: _Waiting) -> None:
+    def add(self, waiting: _Waiting) -> bool:
+        """Whether enough waits for a record."""
         self.waiting.append(waiting)
-        rows, size = sum(len(one.record.points) for one in self.waiting), sum(one.bytes for one in self.waiting)
-        if rows >= self.linger.rows_max or size >= self.linger.bytes_max:
-            self.full.set()
+        self.rows, self.bytes = self.rows + len(waiting.record.points), self.bytes + waiting.bytes
         if self.sender is None:
             self.sender = asyncio.create_task(self._send())
+        if self._is_full():
+            self.wake.set()
+        return self._is_full()
 
     def close_record(self) -> None:
-        self.full.set()
+        if self.sender is not None:
+            self.closing = True
+            self.wake.set()
 
     async def settle(self) -> None:
         while self.sender is not None or self.flying:
             await asyncio.wait([*self.flying, *([self.sender] if self.sender else [])])
 
+    def _is_full(self) -> bool:
+        return self.rows >= self.linger.rows_max or self.bytes >= self.linger.bytes_max
+
     async def _send(self) -> None:
         while self.waiting:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.full.wait(), self.linger.seconds)
-            self.full.clear()
-            while self.waiting:
+            everything = await self._time_is_up()
+            while self.waiting and (everything or self._is_full()):
                 await self._send_record(self._take())
         self.sender = None
+
+    async def _time_is_up(self) -> bool:
+        """Waits until a record is full (False), its time is up, or its end is asked for (True)."""
+        try:
+            await asyncio.wait_for(self.wake.wait(), self.linger.seconds)
+        except TimeoutError:
+            return True
+        self.wake.clear()
+        closing, self.closing = self.closing, False
+        return closing
 
     def _take(self) -> list[_Waiting]:
         batch = [self.waiting.popleft()]
@@ -248,6 +266,8 @@ class _Lane:
             if rows > self.linger.rows_max or size > self.linger.bytes_max or events > ROWS_PER_RECORD_MAX:
                 break
             batch.append(self.waiting.popleft())
+        self.rows -= sum(len(one.record.points) for one in batch)
+        self.bytes -= sum(one.bytes for one in batch)
         return batch
 
     async def _send_record(self, batch: Sequence[_Waiting]) -> None:

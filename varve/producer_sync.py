@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from varve.columns import Points
+from varve.errors import Incorrect
 from varve.events import Event
 from varve.producer import Delivered, Linger, Producer
 from varve.record import Record
@@ -42,6 +43,7 @@ class SyncProducer:
         try:
             if self._producer is not None:
                 self._wait(self._producer.__aexit__(kind, error, trace))
+                self._producer = None
         finally:
             self._end()
 
@@ -50,15 +52,23 @@ class SyncProducer:
         return self._reported(self._open().send(event, points))
 
     def write(
-        self, series: str, valid_time: Any, value: Any, *, known_time: Any = None, event_id: str | None = None
+        self,
+        series: str,
+        valid_time: Any,
+        value: Any,
+        *,
+        known_time: Any = None,
+        event_id: str | None = None,
+        run_id: uuid.UUID | None = None,
     ) -> "Future[Delivered]":
-        return self._reported(self._open().write(series, valid_time, value, known_time=known_time, event_id=event_id))
+        return self._reported(self._open().write(series, valid_time, value, known_time=known_time, event_id=event_id, run_id=run_id))
 
     def flush(self) -> None:
         self._wait(self._open().flush())
 
     def _open(self) -> Producer:
-        assert self._producer is not None, "use it inside `with SyncProducer(...) as producer`"
+        if self._producer is None:
+            raise Incorrect("producer-closed", "this producer is not open: use it inside `with SyncProducer(...) as producer`")
         return self._producer
 
     def _reported(self, sending: "Coroutine[Any, Any, asyncio.Future[Delivered]]") -> "Future[Delivered]":
