@@ -224,7 +224,7 @@ def _after(before: Reached, record: LogRecord, message: Message | str) -> Reache
             raise Fault(
                 "points-gap",
                 f"{record.topic} partition {record.partition} tells position {message.points.offset} after {next_offset - 1}: "
-                "positions between are missing. Remove the store and the fold's state, and let them be rebuilt from the events",
+                "positions between are missing. Stop everything and run `varve rebuild`, which rebuilds all views from varve.events",
             )
         next_offset = max(next_offset, message.points.offset + 1)
     return Reached(record.partition, next_offset, record.offset + 1)

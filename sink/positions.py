@@ -41,7 +41,8 @@ def read_positions(store: PositionStore, log_id: str) -> dict[int, Reached]:
         raise Fault(
             "store-of-other-log",
             f"the store {store.where} was filled from log {others[0][:8]}…, and this log is {log_id[:8]}…: give the log its own store "
-            "(another VARVE_STORE__DSN, VARVE_LOG__PREFIX or data directory), or remove this one to have it rebuilt from the log",
+            "(another VARVE_STORE__DSN, VARVE_LOG__PREFIX or data directory), or stop everything and run `varve rebuild`, which removes "
+            "this one and fills it from this log",
         )
     return {int(row["partition"]): Reached(int(row["partition"]), int(row["next_offset"]), int(row["points_offset"])) for row in found}
 
@@ -68,11 +69,12 @@ def refuse_lost(
                 raise Fault(
                     "log-lost-tail",
                     f"{topic} partition {one.partition} ends at {end}, but the store {where} has read up to {offset}: the log lost its "
-                    "tail. Bring its newest files back, or, to go on with what is left of it, remove the store and let it be rebuilt",
+                    "tail. Bring the broker's newest files back, or accept the loss: stop everything and run `varve rebuild`, which "
+                    "rebuilds all views from what the log holds",
                 )
         if starts.get(one.partition, 0) > one.points_offset:
             raise Fault(
                 "points-expired",
                 f"{points} partition {one.partition} starts at {starts[one.partition]}, but the store {where} needs {one.points_offset}: "
-                "it was away for longer than the topic keeps. Remove it and the fold's state, and let both be rebuilt from the events",
+                "it was away for longer than the topic keeps. Stop everything and run `varve rebuild`",
             )

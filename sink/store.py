@@ -59,7 +59,7 @@ class Store:
     def open(cls, settings: Settings, generation: int = 1) -> "Store":
         """Connects and makes the database; migrate() makes the tables."""
         target, where = _target(settings)
-        database = "".join(c if c.isalnum() else "_" for c in settings.log.prefix) + f"_{generation}"
+        database = database_of(settings, generation)
         store = cls(target, database, where)
         with _outages(where):
             client = store._connect("")
@@ -114,6 +114,10 @@ class Store:
         with self._handle() as client, _outages(self.where):
             client.command("SELECT 1")
 
+    def drop(self) -> None:
+        """Removes the database with all its tables; then only close() makes sense."""
+        self._command(f"DROP DATABASE IF EXISTS `{self.database}` SYNC")
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -163,6 +167,10 @@ class Store:
     def _connect(self, database: str) -> Any:
         target = self._target | ({"database": database} if database else {}) | {"settings": _SETTINGS}
         return clickhouse_connect.get_client(**target)
+
+
+def database_of(settings: Settings, generation: int) -> str:
+    return "".join(c if c.isalnum() else "_" for c in settings.log.prefix) + f"_{generation}"
 
 
 def _target(settings: Settings) -> tuple[dict[str, Any], str]:

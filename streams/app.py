@@ -199,8 +199,8 @@ class Worker:
         if first > end:
             words = (
                 f"the log lost its tail: {topic} partition {partition} ends at {end}, but this worker has folded up to {first - 1}. Bring "
-                "the broker's disk back, or accept the loss: stop everything and run `varve replay --state`, which rebuilds from what the "
-                "log holds"
+                "the broker's newest files back, or accept the loss: stop everything and run `varve rebuild`, which rebuilds all views "
+                "from what the log holds"
             )
             leave(EXIT_LOG_LOST, words)
 

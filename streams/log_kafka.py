@@ -11,7 +11,14 @@ from typing import Any
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from streams.log import Appended, Headers, LogReader, LogRecord
 from streams.topics import RECORD_BYTES_MAX, Topic, Topics
@@ -22,6 +29,7 @@ REQUEST_SECONDS_MAX = 3.0  # below the worker's session: a worker that lost its 
 BATCH_BYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 48 * 1024 * 1024
 _OPEN_SECONDS_MAX = 20.0
+_REMOVE_SECONDS_MAX = 60.0
 _LOG_KEY = b"log/"  # the log's own record on varve.progress: its id and partition count; the lowest offset wins a race
 _MS = 10**6
 
@@ -105,7 +113,7 @@ class KafkaReader:
             consumer = self._consumer or await self._start()
             found = await consumer.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=records_max)
         except OffsetOutOfRangeError as reason:
-            words = f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or rebuild"
+            words = f"{self._topic} does not hold the offsets asked for ({reason}): read from starts(), or run `varve rebuild`"
             raise Fault("offset-gone", words) from reason
         except (TimeoutError, KafkaError, OSError) as reason:
             raise unavailable(self._brokers, f"did not answer a read of {self._topic}", reason) from reason
@@ -162,6 +170,25 @@ async def make_topics(brokers: str, wanted: list[Topic], replication: int) -> No
         await admin.close()
 
 
+async def remove_topics(brokers: str, names: Sequence[str]) -> None:
+    """Returns when they are gone; those that are not there are no error."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=int(3000 * REQUEST_SECONDS_MAX))
+    try:
+        await admin.start()
+        answer = await admin.delete_topics(list(names))
+        for name, code in answer.topic_error_codes:
+            if code not in (0, UnknownTopicOrPartitionError.errno):
+                words = f"the broker at {brokers} refused to remove topic {name} ({for_code(code).__name__}): allow it there, and try again"
+                raise Fault("topic-refused", words)
+        async with asyncio.timeout(_REMOVE_SECONDS_MAX):
+            while set(names) & set(await admin.list_topics()):  # noqa: ASYNC110 - a broker tells nobody when it is done
+                await asyncio.sleep(0.1)
+    except (TimeoutError, KafkaError, OSError) as reason:
+        raise unavailable(brokers, "did not remove its topics in time", reason) from reason
+    finally:
+        await admin.close()
+
+
 async def _refuse_other_count(log: KafkaLog, topics: Topics) -> None:
     found = await log.partitions(topics.events)
     if found != topics.partitions:
@@ -204,7 +231,7 @@ def _other_count(topics: Topics, found: int) -> Fault:
     return Fault(
         "partition-count-differs",
         f"{topics.events} was made with {found} partitions and the settings say {topics.partitions}: set VARVE_LOG__PARTITIONS={found}. "
-        "A log's partition count never changes; a bigger log is a new one (VARVE_LOG__PREFIX), filled by replay",
+        "A log's partition count never changes; a bigger log is a new one, empty, under another VARVE_LOG__PREFIX",
     )
 
 

@@ -140,7 +140,7 @@ def _hole(record: LogRecord, expected: int) -> Fault:
     return Fault(
         "log-gap",
         f"{record.topic} partition {record.partition} lacks the records {expected} to {record.offset - 1}: the log is damaged; restore "
-        "it from a copy, or give up those records with `varve replay` into a new generation",
+        "the broker's files from a copy",
     )
 
 

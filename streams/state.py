@@ -201,6 +201,6 @@ def _body(value: bytes) -> bytes:
     found = _HEADER.unpack_from(value)[1]
     if found != FORMAT:
         raise Fault(
-            "state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve replay --state`"
+            "state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve rebuild`"
         )
     return value[_HEADER.size :]

@@ -6,7 +6,7 @@ stderr; exit 78 = refused (starting again would fail again), 1 = failed (it may 
 
 import socket
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -111,6 +111,15 @@ def doctor(data: DataOption = None, port: PortOption = None, host: HostOption = 
         say(f"{complaint.what}\n    {complaint.remedy}")
     say(f"{len(complaints)} thing(s) to mend" if complaints else "Everything looks well")
     raise typer.Exit(1 if complaints else 0)
+
+
+@app.command()
+def rebuild(data: DataOption = None, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
+    """Throw every view away (fold state, points, store); the next start rebuilds them from varve.events."""
+    from varve.rebuild import run_rebuild
+
+    if not run_rebuild(read_settings(data), say, lambda question: yes or typer.confirm(question)):
+        raise typer.Exit(1)
 
 
 @app.command()

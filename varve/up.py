@@ -70,7 +70,7 @@ def run_up(
     """Run until Ctrl-C or SIGTERM; the exit code. `parts` and `make_topics` are given by tests of this room alone."""
     settings = settings.model_copy(update={"data": settings.data.resolve()})
     with directory_held(settings.data), _stop_signals() as stop:
-        _end_left_overs(settings.data)
+        end_left_overs(settings.data)
         settings = _with_port(settings)
         supervisor = _Supervisor(settings, own_parts() if parts is None else parts, say, stop)
         try:
@@ -229,7 +229,7 @@ def _with_port(settings: Settings) -> Settings:
     return settings.model_copy(update={"http": settings.http.model_copy(update={"port": chosen})})
 
 
-def _end_left_overs(directory: Path) -> None:
+def end_left_overs(directory: Path) -> None:
     """We hold the lock: parts of an earlier supervisor that still run lost it to a kill -9."""
     note = read_note(directory)
     if note is not None:

@@ -26,7 +26,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["VARVE_HTTP__PORT"])), Answe
 """
 IDLE = "import signal; signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()"
-REFUSING = "import sys; sys.stderr.write('{}the log lost its tail: run varve replay\\n'); sys.exit(78)"
+REFUSING = "import sys; sys.stderr.write('{}the log lost its tail: run varve rebuild\\n'); sys.exit(78)"
 NOTED = "import os, pathlib, signal; pathlib.Path(os.environ['VARVE_DATA'], 'asked').touch(); signal.pause()"
 SUPERVISOR = """
 import sys, pathlib
@@ -135,7 +135,7 @@ def test_a_second_supervisor_on_the_same_directory_is_refused_with_the_first_one
 def test_a_part_that_refuses_stops_everything_and_its_words_reach_the_person(supervise: Supervise, way: str) -> None:
     one = supervise(worker=REFUSING.format(way))
     assert one.process.wait(60) == 78
-    assert "varve: the log lost its tail: run varve replay" in one.said()
+    assert "varve: the log lost its tail: run varve rebuild" in one.said()
     assert "Traceback" not in one.said()
 
 

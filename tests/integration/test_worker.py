@@ -144,6 +144,6 @@ def test_a_log_that_lost_its_tail_is_refused_with_the_repair_named(broker: str, 
         said = (tmp_path / "a.log").read_text()
         assert "the log lost its tail" in said
         assert f"{topics.events} partition 3 ends at 0" in said
-        assert "varve replay" in said
+        assert "varve rebuild" in said
 
     run(broker, tmp_path, body)

@@ -14,6 +14,7 @@ MAY_LOOK_RIGHT = (
     "varve/__init__.py",
     "varve/cli*.py",
     "varve/up.py",
+    "varve/rebuild.py",  # composes the broker, the topics and the store, as up.py does
     "varve/doctor.py",
     "varve/demo*.py",
     "varve/schema*.py",

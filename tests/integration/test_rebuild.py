@@ -1,0 +1,154 @@
+"""`varve rebuild`: every view is thrown away and comes back from varve.events with equal answers (I1); a log that lost its
+tail serves again what it holds (I12); refused while anything runs.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import VarveUp
+from tests.integration.test_kill import last_token
+
+pytestmark = pytest.mark.slow
+KEYS = [f"r{number}" for number in range(12)]
+SHAPES = ("history", "flat", "overlapping")
+
+
+def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "varve.cli", *words], env=os.environ | environment, capture_output=True, text=True, timeout=150
+    )
+
+
+def rebuild(data: Path) -> str:
+    done = command("rebuild", "--data", str(data), "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def post(url: str, path: str, body: dict[str, object], **headers: str) -> str:
+    answer = httpx.post(f"{url}/api/v1/{path}", json=body, headers=headers, timeout=60)
+    assert answer.is_success, answer.text
+    return str(answer.json()["token"])
+
+
+def write_all_sorts(url: str) -> None:
+    """Plain and forecast layers, runs, partial updates, one partition and several, keyed and not."""
+    for turn in range(6):
+        times = [f"2025-01-0{1 + (turn + day) % 7}T00:00:00Z" for day in range(3)]
+        rows = {"series": [key for key in KEYS for _ in times], "valid_time": times * len(KEYS)}
+        values = [turn * 100 + number / 8 for number in range(len(KEYS) * 3)]
+        post(url, "points", rows | {"value": values}, **{"Idempotency-Key": f"turn-{turn}"})
+        post(url, "points", {"series": KEYS[turn], "valid_time": times, "value": [None, 1.5, turn], "known_time": "2024-12-31T00:00:00Z"})
+        updates = [
+            {"series": KEYS[turn], "valid_time": times[0], "annotation": "checked"},
+            {"series": KEYS[turn + 1], "valid_time": times[1], "value": 1000.0 + turn},
+        ]
+        changed = httpx.patch(f"{url}/api/v1/points", json={"updates": updates, "changed_by": "ada"}, timeout=60)
+        assert changed.is_success and changed.json()["updated"] == 2, changed.text
+    run = httpx.post(f"{url}/api/v1/runs", json={"workflow_id": "w", "known_time": "2025-01-01T06:00:00Z"}, timeout=60).json()["run_id"]
+    post(url, "points", {"series": KEYS[:5], "valid_time": ["2025-01-03T00:00:00Z"] * 5, "value": [9.0] * 5, "run_id": run})
+
+
+def answers(url: str, token: str) -> dict[tuple[str, str], bytes]:
+    """The body of every shape of every series, once all of the log is visible."""
+    found = {}
+    for shape in SHAPES:
+        for key in KEYS:
+            answer = httpx.get(f"{url}/api/v1/values/{shape}", params={"key": key, "after": token}, timeout=60)
+            assert answer.status_code == 200, answer.text
+            found[shape, key] = answer.content
+    return found
+
+
+@pytest.mark.timeout(400)
+def test_every_read_is_byte_equal_after_all_views_were_rebuilt(varve_up: Callable[..., VarveUp], tmp_path: Path) -> None:
+    data = tmp_path / "varve"
+    first = varve_up(data)
+    write_all_sorts(first.url)
+    token = last_token(first)
+    before = answers(first.url, token)
+    assert len(set(before.values())) > len(KEYS)
+    runs = httpx.get(f"{first.url}/api/v1/runs", timeout=60).content
+    ends = httpx.get(f"{first.url}/api/v1/status", timeout=60).json()["ends"]
+    first.stop()
+
+    said = rebuild(data)
+    assert f"{sum(ends.values())} record(s) of varve.events" in said
+    assert not (data / "store").exists()
+
+    second = varve_up(data)
+    assert answers(second.url, token) == before
+    assert httpx.get(f"{second.url}/api/v1/runs", timeout=60).content == runs
+    assert httpx.get(f"{second.url}/api/v1/status", timeout=60).json()["ends"] == ends
+    repeated = {"series": [KEYS[0]], "valid_time": ["2025-01-01T00:00:00Z"], "value": [1.0]}
+    again = httpx.post(f"{second.url}/api/v1/points", json=repeated, headers={"Idempotency-Key": "turn-0"}, timeout=60)
+    assert again.status_code == 409  # the guard by key was rebuilt, too
+    later = post(second.url, "points", {"series": KEYS[0], "valid_time": "2025-02-01T00:00:00Z", "value": 5.0})
+    flat = httpx.get(f"{second.url}/api/v1/values/flat", params={"key": KEYS[0], "after": later}, timeout=60)
+    assert len(flat.content) > len(before["flat", KEYS[0]])
+
+
+@pytest.mark.timeout(400)
+def test_a_log_that_lost_its_tail_serves_what_it_holds_after_a_rebuild(varve_up: Callable[..., VarveUp], tmp_path: Path) -> None:
+    """The broker's directory is put back to an older copy; start-up refuses, names the repair, and the repair works."""
+    data = tmp_path / "varve"
+    first = varve_up(data)
+    write_all_sorts(first.url)
+    token = last_token(first)
+    before = answers(first.url, token)
+    first.stop()
+    shutil.copytree(data / "broker", tmp_path / "older")
+    second = varve_up(data)
+    for value in range(5):
+        post(second.url, "points", {"series": KEYS[0], "valid_time": "2025-01-01T00:00:00Z", "value": float(value)})
+    second.stop()
+    shutil.rmtree(data / "broker")
+    shutil.copytree(tmp_path / "older", data / "broker")
+
+    refused = command("up", "--data", str(data), "--port", "0")
+    assert refused.returncode == 78, refused.stdout + refused.stderr
+    assert "run `varve rebuild`" in refused.stdout + refused.stderr
+
+    rebuild(data)
+    third = varve_up(data)
+    assert answers(third.url, token) == before
+
+
+def test_it_is_refused_while_varve_up_runs_and_changes_nothing(running_varve: VarveUp) -> None:
+    token = post(running_varve.url, "points", {"series": "kept", "valid_time": "2025-01-01T00:00:00Z", "value": 1.0})
+    refused = command("rebuild", "--data", str(running_varve.data), "--yes")
+    assert refused.returncode == 78
+    assert "`varve up` already runs on" in refused.stderr and "Traceback" not in refused.stderr
+    answer = httpx.get(f"{running_varve.url}/api/v1/values/flat", params={"key": "kept", "after": token}, timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
+def test_it_is_refused_while_a_worker_runs_on_the_same_broker(running_varve: VarveUp, tmp_path: Path) -> None:
+    environment = {"VARVE_LOG__BROKERS": running_varve.note.brokers}
+    refused = command("rebuild", "--data", str(tmp_path / "elsewhere"), "--yes", **environment)
+    assert refused.returncode == 78, refused.stdout
+    assert "worker worker-1 runs on this log" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_person_who_does_not_agree_loses_nothing(varve_up: Callable[..., VarveUp], tmp_path: Path) -> None:
+    data = tmp_path / "varve"
+    one = varve_up(data)
+    post(one.url, "points", {"series": "s", "valid_time": "2025-01-01T00:00:00Z", "value": 1.0})
+    one.stop()
+    (data / "store" / "mine.txt").write_text("not Varve's")
+    strange = command("rebuild", "--data", str(data), "--yes")
+    assert strange.returncode == 78 and "mine.txt" in strange.stderr
+    (data / "store" / "mine.txt").unlink()
+    asked = subprocess.run(
+        [sys.executable, "-m", "varve.cli", "rebuild", "--data", str(data)], input="n\n", capture_output=True, text=True, timeout=150
+    )
+    assert asked.returncode == 1
+    assert "the topic varve.points-1" in asked.stdout and "nothing was removed" in asked.stdout
+    assert (data / "store" / "metadata").is_dir()

@@ -1,0 +1,78 @@
+"""`varve rebuild`: throws every view away, so that the next start builds them from varve.events again (I1).
+
+Before: a person whose start was refused, with the repair named. After: `varve up`, or the workers and sinks of a set-up on
+several machines. Refused while anything folds; may be killed anywhere and run again.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sink.removal import Removal, carry_out_removal, plan_removal
+from streams.log_kafka import open_log
+from streams.rebuild import Plan, carry_out, plan_rebuild, refuse_while_folding
+from streams.topics import Topics
+from varve.broker import broker_in
+from varve.errors import NotFound
+from varve.running import directory_held
+from varve.settings import Settings, cache_directory, java_home
+from varve.up import end_left_overs
+
+Say = Callable[[str], None]
+Confirm = Callable[[str], bool]
+
+
+def run_rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
+    """Whether it was done: False where the person said no."""
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    if not settings.log.brokers and not (settings.data / "broker" / "log").is_dir():
+        raise NotFound("no-log", f"{settings.data} holds no log: name the data directory with --data, or a broker in VARVE_LOG__BROKERS")
+    with directory_held(settings.data):
+        end_left_overs(settings.data)
+        with _broker(settings) as brokers:
+            log_settings = settings.log.model_copy(update={"brokers": brokers})
+            return asyncio.run(_rebuild(settings.model_copy(update={"log": log_settings}), say, confirm))
+
+
+@contextmanager
+def _broker(settings: Settings) -> Iterator[str]:
+    if settings.log.brokers:
+        yield settings.log.brokers
+        return
+    embedded = broker_in(settings.data, cache_directory(settings.data), settings.log.heap_mb, java_home())
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+async def _rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
+    topics = Topics(settings.log.prefix, settings.log.partitions)
+    log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    try:
+        await refuse_while_folding(log, topics)
+        plan = await plan_rebuild(log, topics, settings.log.replication)
+        removal = plan_removal(settings, topics.generation)
+        for line in _intent(settings, topics, plan, removal):
+            say(line)
+        if not confirm("Remove these and rebuild them at the next start?"):
+            say("nothing was removed")
+            return False
+        carry_out_removal(settings, topics.generation, removal)  # first: cut short after it, a start rebuilds or names this command
+        await carry_out(log, topics, plan, settings.log.replication)
+    finally:
+        await log.close()
+    say(f"done: the next `varve up` rebuilds every view from the {plan.events} record(s) of {topics.events}")
+    return True
+
+
+def _intent(settings: Settings, topics: Topics, plan: Plan, removal: Removal) -> Iterator[str]:
+    yield f"varve rebuild removes, on the broker at {settings.log.brokers}:"
+    for topic in plan.topics:
+        yield f"    the topic {topic.name}"
+    yield f"and {removal.words}"
+    yield f"{topics.events} ({plan.events} records), {topics.intake}, {topics.dead_letters} and the spool stay as they are"
+    if plan.lost:
+        yield f"{plan.lost} record(s) were folded once and are not in {topics.events} any more: what they wrote will be gone"
+    if plan.fill:
+        yield f"{topics.intake} lost {sum(plan.fill.values())} record(s); their places are filled, so that none is taken for another"
