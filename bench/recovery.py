@@ -15,7 +15,7 @@ from bench.row import Floor, Row, Wrong
 from varve.clock import SystemClock
 from varve.settings import Settings
 
-SECONDS_MAX = 180.0
+SECONDS_MAX = 90.0
 STATE_FLUSHES = 4
 CLOCK = SystemClock()
 
