@@ -29,15 +29,18 @@ def nanoseconds(count: int) -> list[int]:
     return [HOURS[0].value + number for number in range(count)]
 
 
-def test_a_record_is_closed_when_it_is_full_long_before_its_time_is_up(running_varve: VarveUp) -> None:
+def test_a_full_record_goes_long_before_its_time_is_up_and_the_rest_waits_for_more(running_varve: VarveUp) -> None:
     async def produce() -> list[Delivered]:
         linger = Linger(seconds=FOR_EVER, rows_max=10)
         async with Producer(running_varve.note.brokers, tenant=uuid.uuid4(), linger=linger) as producer:
-            reports = [await producer.write("s", [time], [1.0]) for time in nanoseconds(30)]
-            return await asyncio.wait_for(asyncio.gather(*reports), FOR_EVER / 2)
+            reports = [await producer.write("s", HOURS, [1.0] * 4) for _ in range(3)]  # two fit, the third waits
+            await asyncio.wait_for(reports[0], FOR_EVER / 2)
+            reports += [await producer.write("s", HOURS, [1.0] * 4) for _ in range(3)]
+            await asyncio.wait_for(producer.flush(), FOR_EVER / 2)
+            return [await report for report in reports]
 
-    delivered = asyncio.run(produce())
-    assert len({one.position for one in delivered}) == 3
+    offsets = [one.position.offset for one in asyncio.run(produce())]
+    assert len(set(offsets)) == 3 and offsets == sorted(offsets)
 
 
 def test_leaving_delivers_what_lingers_and_events_of_one_partition_share_its_record(running_varve: VarveUp) -> None:
