@@ -2,19 +2,30 @@
 tail serves again what it holds (I12); refused while anything runs.
 """
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
 
+from sink.consumer import write_progress
+from sink.positions import Reached
+from streams.app import changelogs
+from streams.log_kafka import KafkaLog, make_topics, open_log
+from streams.route_state import RouteState
+from streams.state import Change, PartitionState
+from streams.topics import Topics
 from tests.conftest import VarveUp
 from tests.integration.test_kill import last_token
 
+T = TypeVar("T")
 pytestmark = pytest.mark.slow
 KEYS = [f"r{number}" for number in range(12)]
 SHAPES = ("history", "flat", "overlapping")
@@ -152,3 +163,81 @@ def test_a_person_who_does_not_agree_loses_nothing(varve_up: Callable[..., Varve
     assert asked.returncode == 1
     assert "the topic varve.points-1" in asked.stdout and "nothing was removed" in asked.stdout
     assert (data / "store" / "metadata").is_dir()
+
+
+@pytest.fixture
+def log(broker: str) -> dict[str, str]:
+    """The environment of a log of its own on the shared broker, with the embedded store."""
+    prefix = f"rebuild-{uuid.uuid4().hex[:8]}"
+    return {"VARVE_LOG__BROKERS": broker, "VARVE_LOG__PREFIX": prefix, "VARVE_LOG__PARTITIONS": "2", "VARVE_STORE__DSN": ""}
+
+
+def on_log(log: dict[str, str], work: Callable[[KafkaLog, Topics], Awaitable[T]]) -> T:
+    async def opened() -> T:
+        topics = Topics(log["VARVE_LOG__PREFIX"], 2)
+        source = await open_log(log["VARVE_LOG__BROKERS"], topics, 1)
+        try:
+            return await work(source, topics)
+        finally:
+            await source.close()
+
+    return asyncio.run(opened())
+
+
+def test_an_intake_that_lost_its_tail_is_filled_up_to_what_was_routed(log: dict[str, str], tmp_path: Path) -> None:
+    """I3, I12: the fold passes over intake positions that it has seen, so a later record must not get one of these."""
+
+    async def lose(source: KafkaLog, topics: Topics) -> None:
+        state, routes = changelogs(topics)
+        await make_topics(source.brokers, [state, routes], 1)
+        for partition, applied in ((0, 6), (1, 1)):
+            known = RouteState(partition)
+            known.take(applied, 0, (), {})
+            for key, value in known.flush():
+                await source.append(routes.name, partition, value, key=key)
+        folded = PartitionState(1)
+        for offset in range(4):
+            folded.take(Change(offset))
+        for key, value in folded.flush():
+            await source.append(state.name, 1, value, key=key)
+            await source.append(topics.points, 1, value)
+        for partition in (0, 1, 1):
+            await source.append(topics.intake, partition, b"{}")
+
+    async def found(source: KafkaLog, topics: Topics) -> list[dict[int, int]]:
+        names = (topics.intake, topics.events, topics.points, changelogs(topics)[0].name, changelogs(topics)[1].name)
+        return [dict(await source.ends(name)) for name in names]
+
+    on_log(log, lose)
+    done = command("rebuild", "--data", str(tmp_path / "data"), "--yes", **log)
+    assert done.returncode == 0, done.stderr
+    assert "intake lost 6 record(s)" in done.stdout
+    assert "4 record(s) were folded once and are not in" in done.stdout
+    assert on_log(log, found) == [{0: 7, 1: 2}, {0: 0, 1: 0}, {0: 0, 1: 0}, {0: 0, 1: 0}, {0: 1, 1: 1}]
+
+
+def test_the_progress_that_apis_follow_is_taken_back(log: dict[str, str], tmp_path: Path) -> None:
+    async def told(source: KafkaLog, topics: Topics) -> None:
+        await write_progress(source, topics, Reached(1, 9, 9))
+
+    async def newest(source: KafkaLog, topics: Topics) -> bytes:
+        end = (await source.ends(topics.progress))[0]
+        reader, last, at = source.reader(topics.progress, {0: 0}), b"nothing", 0
+        async with asyncio.timeout(20):
+            while at < end:
+                for record in await reader.poll(1.0):
+                    last, at = record.value if record.key == b"1/1" else last, record.offset + 1
+        await reader.close()
+        return last
+
+    on_log(log, told)
+    assert on_log(log, newest) != b""
+    done = command("rebuild", "--data", str(tmp_path / "data"), "--yes", **log)
+    assert done.returncode == 0, done.stderr
+    assert on_log(log, newest) == b""
+
+
+def test_a_directory_without_a_log_is_told_apart(tmp_path: Path) -> None:
+    lost = command("rebuild", "--data", str(tmp_path / "nothing"), "--yes", VARVE_LOG__BROKERS="")
+    assert lost.returncode == 78
+    assert "holds no log" in lost.stderr and not (tmp_path / "nothing").exists()

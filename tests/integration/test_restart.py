@@ -57,7 +57,7 @@ def test_a_log_that_lost_its_tail_is_refused_with_the_repair_named(varve_up: Cal
     refused = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     said = refused.stdout + refused.stderr
     assert refused.returncode == 78, said
-    assert "tail" in said and "varve.events" in said and "Traceback" not in said
+    assert "tail" in said and "varve.events" in said and "`varve rebuild`" in said and "Traceback" not in said
 
 
 @pytest.mark.timeout(400)
