@@ -14,7 +14,7 @@ from pathlib import Path
 from varve.clock import SystemClock
 from varve.errors import Unavailable
 from varve.process import Remembered, end, remember, spawn, tail
-from varve.running import read_note
+from varve.running import directory_held, read_note
 from varve.settings import Settings, environment_of
 
 START_SECONDS_MAX = 240.0
@@ -35,6 +35,8 @@ class Local:
 
 def start_local(directory: Path, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None) -> Local:
     """port 0: a free one. settings: others than those of the environment."""
+    with directory_held(directory):  # else a server that runs there would lose its log to the refusal of this one
+        pass
     logs = directory / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)

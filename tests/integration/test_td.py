@@ -75,6 +75,15 @@ def test_delete_is_refused_under_a_server_that_others_started(running_varve: Var
     assert httpx.get(f"{running_varve.url}/readyz").status_code == 200
 
 
+def test_a_second_server_on_a_data_directory_is_refused_and_leaves_the_firsts_logs(running_varve: VarveUp) -> None:
+    log = running_varve.data / "logs" / "up.log"
+    log.write_text("said by the first\n")
+    with pytest.raises(Conflict, match="already runs") as refused:
+        td.start_api_background(port=free_port(), data=running_varve.data)
+    assert running_varve.url in refused.value.message
+    assert log.read_text() == "said by the first\n"
+
+
 def test_delete_leaves_what_is_not_varves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "letters").mkdir()
     td.delete(tmp_path)
