@@ -174,7 +174,8 @@ class PartitionState:
     def _load_shard(self, number: int, position: int, body: bytes) -> None:
         self._shard_position[number] = position
         for row in np.frombuffer(body, SERIES):
-            self._rows[self._new_slot(bytes(row["tenant"]) + bytes(row["series"]), number)] = row
+            slot = self._new_slot(bytes(row["tenant"]) + bytes(row["series"]), number)  # may replace _rows by a longer array
+            self._rows[slot] = row
 
     def _new_slot(self, ident: bytes, shard: int) -> int:
         slot = self._index[ident] = len(self._index)

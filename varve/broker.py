@@ -10,6 +10,7 @@ import json
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -141,9 +142,8 @@ class EmbeddedBroker:
     def _format(self, command: list[str], properties: Path) -> None:
         if (self._directory / "log" / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(new_id().bytes).decode().rstrip("=")
         formatted = subprocess.run(
-            [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
+            [*command, "kafka.tools.StorageTool", "format", "-t", cluster_id(new_id()), "-c", str(properties)],
             capture_output=True,
             text=True,
             check=False,
@@ -227,3 +227,8 @@ def _properties(ports: Ports, log: Path) -> Mapping[str, object]:
 def broker_in(data: Path, cache: Path, heap_mb: int, java_home: str) -> EmbeddedBroker:
     """The broker of a data directory."""
     return EmbeddedBroker(data / "broker", cache / "kafka-jars", heap_mb, java_home)
+
+
+def cluster_id(made_from: uuid.UUID) -> str:
+    """Kafka's form of a UUID: base64, and never a dash first, which the command line would take for an option."""
+    return base64.urlsafe_b64encode(b"\0" + made_from.bytes[1:]).decode().rstrip("=")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.conftest import wait_until
-from varve.broker import EmbeddedBroker
+from varve.broker import EmbeddedBroker, cluster_id
 from varve.errors import Conflict, Unavailable
 from varve.java import Jar, class_path, find_java, java_version, read_lock
 
@@ -170,3 +171,7 @@ def test_a_java_home_that_is_no_java_gives_way_to_the_packaged_one(tmp_path: Pat
     found = find_java(str(tmp_path))
     assert tmp_path not in found.parents
     assert java_version(found) >= 17
+
+
+def test_a_cluster_id_never_looks_like_an_option() -> None:
+    assert [cluster_id(uuid.UUID(bytes=bytes([first]) + bytes(15)))[0] for first in (0xF8, 0xFB, 0x00)] == ["A"] * 3

@@ -1,5 +1,6 @@
 """The vectorized fold against one that anybody can check by reading: event by event, row by row."""
 
+import json
 import uuid
 from typing import Any
 
@@ -205,3 +206,14 @@ def test_a_poison_record_only_moves_the_position() -> None:
 def test_a_change_must_follow_the_state_it_was_made_from() -> None:
     with pytest.raises(AssertionError):
         PartitionState(0).take(pass_over(PartitionState(0), 5)[0])
+
+
+def test_a_state_of_many_series_recovers_whole() -> None:
+    keys = [f"s{n}" for n in range(1000)]
+    write = decode(json.dumps({"type": "points_written", "series": keys, "valid_time": [0] * 1000, "value": list(range(1000))}).encode())
+    state = PartitionState(0)
+    fold_all([write], state)
+    recovered = PartitionState.recover(0, dict(state.flush()))
+    slots, targets = recovered.lookup(write.points.targets), write.points.targets
+    assert len(recovered) == 1000
+    assert recovered.rows(slots).tobytes() == state.rows(state.lookup(targets)).tobytes()
