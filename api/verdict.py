@@ -26,7 +26,7 @@ class OutcomeRow:
 
 @dataclass(frozen=True)
 class Verdict:
-    """first_offset: where the event was applied; -1 where it never was."""
+    """first_offset: where the event was applied; -1 where it never was. Set aside: visible without an outcome, so a dead letter."""
 
     status: str
     first_offset: int
@@ -63,5 +63,5 @@ def verdict_of(rows: Iterable[OutcomeRow], event: EventKey, partition: int, offs
     order = ("applied", "conflict", "refused", "duplicate")
     chosen = min(attempt, key=lambda row: order.index(row.status) if row.status in order else len(order), default=None)
     if chosen is None:
-        return Verdict("duplicate" if first >= 0 else "applied", first if first >= 0 else offset, "")
+        return Verdict("duplicate", first, "") if first >= 0 else Verdict("set aside", -1, "")
     return Verdict(chosen.status, first if first >= 0 else offset, chosen.reason)

@@ -27,7 +27,7 @@ from api.views import Views
 from streams.log import Log
 from streams.topics import Topics
 from varve.clock import Clock
-from varve.errors import Conflict, Incorrect
+from varve.errors import Conflict, Fault, Incorrect
 from varve.position import ROWS_PER_RECORD_MAX, Token
 from varve.record import Record, home_of, refusals, split
 from varve.series import partition_of, partitions_of
@@ -124,6 +124,8 @@ class Writer:
                 return Written(Token(self._log_id, {partition: verdict.first_offset}), repeated=True)
             case "conflict":
                 raise key_reused()
+            case "set aside":
+                raise Fault("set-aside", "the write is safe on the log but could not be applied: `varve dead-letters list` tells why")
             case _:
                 raise Conflict("condition-failed", verdict.reason or "the event's condition did not hold: read the series and try again")
 
