@@ -144,7 +144,7 @@ def test_a_directory_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) ->
     (tmp_path / "taken").write_text("a file")
     ran = subprocess.run(command(tmp_path / "taken"), env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 1
-    assert "choose another directory" in ran.stdout and "Traceback" not in ran.stdout + ran.stderr
+    assert "give --data a directory" in ran.stdout and "Traceback" not in ran.stdout + ran.stderr
 
 
 def test_ctrl_c_while_varve_starts_leaves_nothing_running(tmp_path: Path) -> None:
