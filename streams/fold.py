@@ -75,6 +75,7 @@ def fold(
     for segment in _segments(record.events):
         _condition(work, segment, statuses)
         _apply(work, [number for number in segment if statuses[number][0] == "applied"], made)
+    refused += [Refusal(n, "event-id-reused", reason) for n, (status, reason) in enumerate(statuses) if status == "conflict"]
     outcomes = [_outcome(work, number, status, reason) for number, (status, reason) in enumerate(statuses) if _tells(work, number)]
     runs = [
         run_row(event, version_of(offset, number), int(work.stamps[number]))

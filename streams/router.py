@@ -102,6 +102,8 @@ class RouteShell:
             _say.exception("record %s %d-%d could not be routed: now a dead letter", record.topic, record.partition, record.offset)
             await self._turn_away(record, "route-failed", f"{type(error).__name__}: {error}")
             return
+        if reused := sorted(key for key, status in guarded.outcomes.items() if status == "conflict"):
+            await self._refuse(letter_of(record, "event-id-reused", f"another body came before with event_id {', '.join(reused)}"))
         headers = (("content-type", ARROW.encode()), ("intake", b"%d-%d" % (record.partition, record.offset)))
         stored = await asyncio.gather(*(self._append(partition, value, headers) for partition, value in parts.items()))
         offsets = {one.partition: one.offset for one in stored}

@@ -115,7 +115,7 @@ def _event(body: object, number: int) -> tuple[Event, dict[str, Any]]:
     """The envelope of one JSON event, and its columns where its type has rows."""
     if not isinstance(body, dict):
         raise Incorrect("event-malformed", f"event {number} is not an object")
-    body = _lifted(body, number)
+    body = _lifted(_hashed(body), number)
     columns = {}
     if isinstance(body.get("type"), str) and body["type"] in ROW_TYPES:
         scalar_known = not isinstance(body.get("known_time"), list)
@@ -124,6 +124,14 @@ def _event(body: object, number: int) -> tuple[Event, dict[str, Any]]:
         if "valid_time" not in columns:
             raise Incorrect("column-missing", f"event {number}: a {body['type']} event needs valid_time")
     return _validated(body, number), columns
+
+
+def _hashed(body: dict[str, Any]) -> dict[str, Any]:
+    """A keyed event that carries no hash of its body gets one, so that another body under the same event_id is noticed (I3)."""
+    if not isinstance(body.get("event_id"), str) or body.get("body_hash") is not None:
+        return body
+    said = {name: given for name, given in body.items() if name != "recorded_time"}  # a producer may stamp each attempt anew
+    return body | {"body_hash": hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()}
 
 
 def _lifted(body: dict[str, Any], number: int) -> dict[str, Any]:

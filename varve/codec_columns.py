@@ -39,14 +39,15 @@ _MASK_OF = {
 def points_from_columns(
     columns: Mapping[str, Any], numbers: NDArray[np.int32] | None, events: Sequence[Event], where: str
 ) -> tuple[Points, ValueType]:
-    """Points of n rows, n being the length of valid_time; a column given as one value holds for every row."""
+    """Points of n rows; a column given as one value holds for every row."""
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:
         raise Incorrect("column-unknown", f"{where}: unknown column(s) {', '.join(unknown)}; known are {', '.join(COLUMNS)}")
     if "valid_time" not in columns:
         raise Incorrect("column-missing", f"{where}: a column valid_time is needed")
+    n = _rows(columns)
     times = _sequence(columns["valid_time"])
-    n = len(times)
+    times = times if len(times) == n else [times[0]] * n
     event = np.zeros(n, np.int32) if numbers is None else numbers
     target, targets = _targets(columns, n, event, events, where)
     value, valued, text, kind = _values(columns, n, where)
@@ -124,6 +125,20 @@ def event_column(column: Any, n: int) -> NDArray[np.int32]:
     return found.astype(np.int32, copy=False)
 
 
+def _rows(columns: Mapping[str, Any]) -> int:
+    """As many as valid_time has; where it is one value, as many as the longest column has."""
+    lists = {name: column for name, column in columns.items() if isinstance(column, list | pa.Array | pa.ChunkedArray)}
+    if "valid_time" in lists:
+        return len(lists["valid_time"])
+    if _one_list_of_tags(lists.get("tags")):
+        lists.pop("tags")
+    return max((len(column) for column in lists.values()), default=1)
+
+
+def _one_list_of_tags(given: Any) -> bool:
+    return isinstance(given, list) and bool(given) and all(isinstance(tag, str) for tag in given)
+
+
 def _sequence(column: Any) -> Any:
     if isinstance(column, pa.ChunkedArray):
         return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
@@ -144,7 +159,7 @@ def _array(column: Any, n: int, kind: pa.DataType | None, name: str, where: str)
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
         raise Incorrect("column-malformed", f"{where}: column {name}: {str(error).splitlines()[0]}") from None
     if len(array) != n:
-        raise Incorrect("column-length", f"{where}: column {name} has {len(array)} rows, valid_time has {n}")
+        raise Incorrect("column-length", f"{where}: column {name} has {len(array)} rows, others have {n}")
     return array
 
 
@@ -155,7 +170,7 @@ def _instants(columns: Mapping[str, Any], name: str, n: int, where: str) -> NDAr
     if len(found) == 1 and n > 1 and not isinstance(columns[name], pa.ChunkedArray):
         found = [found[0]] * n
     if len(found) != n:
-        raise Incorrect("column-length", f"{where}: column {name} has {len(found)} rows, valid_time has {n}")
+        raise Incorrect("column-length", f"{where}: column {name} has {len(found)} rows, others have {n}")
     return parse_instants(found, column=name, absent=True)
 
 
@@ -204,7 +219,7 @@ def _tags(columns: Mapping[str, Any], n: int, where: str) -> pa.Array | None:
     given = columns.get("tags")
     if given is None:
         return None
-    if isinstance(given, list) and given and all(isinstance(tag, str) for tag in given):
+    if _one_list_of_tags(given):
         given = [given] * n  # one list of tags for every row
     return _array(given, n, pa.list_(pa.string()), "tags", where)
 

@@ -64,7 +64,7 @@ def a_record() -> Record:
     run = uuid.UUID(int=99)
     events = (
         RunOpened(tenant=DEFAULT_TENANT, run_id=run, workflow_id="nightly", known_time=1, params={"model": "a"}),
-        PointsWritten(tenant=DEFAULT_TENANT, run_id=run, event_id="e1", value_type="number", recorded_time=2),
+        PointsWritten(tenant=DEFAULT_TENANT, run_id=run, event_id="e1", body_hash="ab" * 16, value_type="number", recorded_time=2),
         PointsUpdated(tenant=OTHER, run_id=run, changed_by="ann@example.org", value_type="number", recorded_time=3),
     )
     return Record(events, points)
@@ -122,7 +122,7 @@ WRITE = {"type": "points_written", "series": "a", "valid_time": ["2025-01-01T00:
         ({"valid_time": ["2025-01-01T00:00:00", "2025-01-01T01:00:00Z"]}, "time-malformed", "row 0"),
         ({"valid_time": ["yesterday", "2025-01-01T01:00:00Z"]}, "time-malformed", "'yesterday' is not an ISO 8601 time"),
         ({"valid_time": ["1815-06-18T00:00:00Z", "2025-01-01T01:00:00Z"]}, "time-malformed", "before 1900"),
-        ({"value": [1]}, "column-length", "value has 1 rows, valid_time has 2"),
+        ({"value": [1]}, "column-length", "value has 1 rows, others have 2"),
         ({"value": [1, {}]}, "column-malformed", "column value"),
         ({"colour": "red"}, "event-malformed", "colour"),
         ({"type": "points_writen"}, "event-malformed", "points_writen"),
@@ -170,6 +170,20 @@ def test_what_values_are_is_told_from_the_columns() -> None:
         decode(json.dumps(WRITE | {"value": values}).encode()).events[0] for values in ([1, 2], [True, None], ["x", "y"], [None, None])
     ]
     assert [getattr(event, "value_type", None) for event in kinds] == ["number", "bool", "text", "number"]
+
+
+def test_one_instant_holds_for_all_rows() -> None:
+    points = decode(json.dumps(WRITE | {"series": ["a", "b", "c"], "valid_time": "2025-01-01T00:00:00Z", "value": [1, 2, 3]}).encode()).points
+    assert len(points) == 3 and len(set(points.valid_time.tolist())) == 1
+    tagged = decode(json.dumps(WRITE | {"valid_time": "2025-01-01T00:00:00Z", "value": 1, "tags": ["x", "y"]}).encode()).points
+    assert len(tagged) == 1 and tagged.tags is not None and tagged.tags.to_pylist() == [["x", "y"]]
+
+
+def test_another_body_under_an_event_id_has_another_hash_and_another_stamp_does_not() -> None:
+    def hash_of(**change: Any) -> str | None:
+        return decode(json.dumps(WRITE | {"event_id": "e"} | change).encode()).events[0].body_hash
+
+    assert hash_of() == hash_of(recorded_time="2025-01-01T00:00:00Z") != hash_of(value=[1, 3])
 
 
 def test_an_update_sets_the_columns_that_are_there() -> None:
