@@ -104,9 +104,12 @@ def migrate(data: DataOption = None) -> None:
 @app.command()
 def doctor(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """What is wrong with this set-up, in words; exit code 1 where anything is."""
-    from varve.doctor import examine
+    from varve.doctor import examine, situation
 
-    complaints = examine(read_settings(data, port, host))
+    settings = read_settings(data, port, host)
+    for line in situation(settings):
+        say(line)
+    complaints = examine(settings)
     for complaint in complaints:
         say(f"{complaint.what}\n    {complaint.remedy}")
     say(f"{len(complaints)} thing(s) to mend" if complaints else "Everything looks well")

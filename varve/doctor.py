@@ -60,6 +60,17 @@ def examine(settings: Settings, around: Surroundings | None = None) -> list[Comp
     return complaints
 
 
+def situation(settings: Settings) -> list[str]:
+    """What was looked at, and what runs there now."""
+    note = found_running(settings.data)
+    brokers = settings.log.brokers or (note.brokers if note else "")
+    seen = ["Python", f"the data directory {settings.data} and its disk", "the clock and the broker at " + brokers if brokers else "Java"]
+    seen += [] if note else [f"port {settings.http.port}"]
+    seen += ["the ClickHouse server"] if settings.store.dsn else []
+    running = f"Varve runs there at {note.url}" if note else f"No Varve runs there: `varve up --data {settings.data}` starts one"
+    return [f"Looked at {', '.join(seen)}", running]
+
+
 def _python(around: Surroundings) -> Iterator[Complaint]:
     if around.python < PYTHON_MIN:
         yield Complaint(
