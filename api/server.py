@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -28,6 +29,7 @@ from varve.settings import Settings
 
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 10
+WORK_THREADS = 3
 
 
 def run_server(settings: Settings, *, with_sink: bool) -> None:
@@ -42,6 +44,8 @@ def run_server(settings: Settings, *, with_sink: bool) -> None:
 
 
 async def serve(settings: Settings, *, with_sink: bool) -> None:
+    # as many large bodies are decoded at once as are worth their memory
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORK_THREADS, "work"))
     listening = listen(settings)
     async with assemble(settings, SystemClock(), with_sink=with_sink) as assembly:
         await serve_assembly(settings, assembly, listening)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from api.parts import Parts
@@ -31,13 +31,11 @@ def router(parts: Parts) -> APIRouter:
         )
 
     @routes.get("/api/v1/status")
-    async def status() -> dict[str, Any]:
+    async def status(request: Request) -> dict[str, Any]:
         """Version, log, partitions, watermarks, lag and workers."""
-        from api.app import own_version
-
         ends, vector = dict(await parts.log.ends(parts.topics.events)), parts.views.vector()
         return {
-            "version": own_version(),
+            "version": request.app.version,
             "log_id": parts.log.log_id,
             "partitions": parts.topics.partitions,
             "generation": parts.topics.generation,
