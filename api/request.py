@@ -134,7 +134,8 @@ def parse_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Incorrect("json-malformed", f"the body is not JSON: {error}") from None
+        hint = "; JSON has no NaN and no Infinity: send null where a value is missing" if b"NaN" in body or b"Infinity" in body else ""
+        raise Incorrect("json-malformed", f"the body is not JSON: {error}{hint}") from None
 
 
 def parsed(model: type[Model], found: Any) -> Model:

@@ -111,6 +111,7 @@ class _Supervisor:
             )
             while not self._stop.wait(0.2):
                 self._tend()
+            self._say(f"Stopping; the data stay in {self._settings.data}")
         return 0
 
     def stop_all(self) -> None:

@@ -64,7 +64,8 @@ def test_known_time_in_the_future_is_refused(http: httpx.Client) -> None:
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_nan_and_infinity_in_json_are_refused(http: httpx.Client, value: str) -> None:
     body = '{"rows": [{"series": "s", "valid_time": "2025-01-01T00:00:00Z", "value": VALUE}]}'.replace("VALUE", value)
-    error_of(http.post("/api/v1/points", content=body, headers={"Content-Type": "application/json"}), 422)
+    said = error_of(http.post("/api/v1/points", content=body, headers={"Content-Type": "application/json"}), 422)["message"]
+    assert "send null" in said or value == "1e999"
 
 
 def test_nan_in_arrow_and_csv_is_refused_with_its_row(http: httpx.Client) -> None:

@@ -173,7 +173,8 @@ def test_what_values_are_is_told_from_the_columns() -> None:
 
 
 def test_one_instant_holds_for_all_rows() -> None:
-    points = decode(json.dumps(WRITE | {"series": ["a", "b", "c"], "valid_time": "2025-01-01T00:00:00Z", "value": [1, 2, 3]}).encode()).points
+    body = WRITE | {"series": ["a", "b", "c"], "valid_time": "2025-01-01T00:00:00Z", "value": [1, 2, 3]}
+    points = decode(json.dumps(body).encode()).points
     assert len(points) == 3 and len(set(points.valid_time.tolist())) == 1
     tagged = decode(json.dumps(WRITE | {"valid_time": "2025-01-01T00:00:00Z", "value": 1, "tags": ["x", "y"]}).encode()).points
     assert len(tagged) == 1 and tagged.tags is not None and tagged.tags.to_pylist() == [["x", "y"]]
