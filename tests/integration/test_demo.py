@@ -152,7 +152,7 @@ def test_ctrl_c_while_varve_starts_leaves_nothing_running(tmp_path: Path) -> Non
     with log.open("wb") as out:
         demo = subprocess.Popen(command(directory), env=environment(), stdout=out, stderr=subprocess.STDOUT)
     try:
-        wait_until((directory / "varve.lock").exists, 60, "the supervisor")
+        wait_until((directory / "broker").exists, 60, "the supervisor at work")
         demo.send_signal(signal.SIGINT)
         assert demo.wait(60) == 0
         assert log.read_text().strip().endswith("Stopped.")
