@@ -52,7 +52,7 @@ class EventIds:
         found = self._recent.get(key) or self._in_runs(key)
         if found is None or found[1] <= now - HOUR_NS:
             return "new"
-        return "duplicate" if 0 in (found[0], body_hash) or found[0] == body_hash else "conflict"
+        return _compared(found[0], body_hash)
 
     def add(self, seen: Iterable[SeenId]) -> None:
         for one in seen:
@@ -110,6 +110,27 @@ class EventIds:
             if at < len(run) and bytes(run["key"][at]) == key:
                 return int(run["hash"][at]), int(run["time"][at])
         return None
+
+
+class RecordGuard:
+    """The guard over the events of one record, in which an id may come twice. seen: the ids that are new with it."""
+
+    def __init__(self, known: EventIds, newest: int) -> None:
+        self._known, self._newest = known, newest
+        self.seen: dict[bytes, SeenId] = {}
+
+    def status(self, key: bytes, body_hash: str | None) -> Status:
+        prefix = hash_prefix(body_hash)
+        if (twin := self.seen.get(key)) is not None:
+            return _compared(twin.hash, prefix)
+        status = self._known.status(key, prefix, self._newest)
+        if status == "new":
+            self.seen[key] = SeenId(key, prefix, self._newest)
+        return status
+
+
+def _compared(before: int, now: int) -> Status:
+    return "duplicate" if 0 in (before, now) or before == now else "conflict"
 
 
 def _sortable(keys: NDArray[np.void]) -> NDArray[np.bytes_]:

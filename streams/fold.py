@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from streams.event_ids import SeenId, hash_prefix
+from streams.event_ids import RecordGuard, SeenId
 from streams.fold_tables import (
     Born,
     Slice,
@@ -129,22 +129,17 @@ def _event_local(event: Event, local: Callable[[Target], int]) -> int:
 
 def _guard(work: _Work, refused: dict[int, str], newest: int) -> tuple[list[tuple[str, str]], tuple[SeenId, ...]]:
     """(status, reason) of each event before its condition is looked at, and the ids seen now."""
-    statuses, seen = [], dict[bytes, SeenId]()
+    statuses, guard = [], RecordGuard(work.state.event_ids, newest)
     for number, event in enumerate(work.record.events):
         if number in refused:
             statuses.append(("refused", refused[number]))
             continue
         status = "applied"
         if event.event_id is not None:
-            key, body_hash = event_key(event.tenant, event.event_id), hash_prefix(event.body_hash)
-            if (twin := seen.get(key)) is not None:
-                status = "duplicate" if 0 in (twin.hash, body_hash) or twin.hash == body_hash else "conflict"
-            elif (found := work.state.event_ids.status(key, body_hash, newest)) != "new":
-                status = found
-            else:
-                seen[key] = SeenId(key, body_hash, newest)
+            found = guard.status(event_key(event.tenant, event.event_id), event.body_hash)
+            status = "applied" if found == "new" else found
         statuses.append((status, "another body came with this event_id" if status == "conflict" else ""))
-    return statuses, tuple(seen.values())
+    return statuses, tuple(guard.seen.values())
 
 
 def _segments(events: Sequence[Event]) -> list[list[int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.dead_letters import letter_of
-from streams.event_ids import SeenId, hash_prefix
+from streams.event_ids import RecordGuard, SeenId
 from streams.log import Appended, Headers, LogRecord
 from streams.receipts import Receipt
 from streams.route_state import RouteState
@@ -126,20 +126,16 @@ class RouteShell:
         return decoded
 
     def _guard(self, record: Record, newest: int) -> Guarded:
-        kept_numbers, outcomes, seen = list[int](), dict[str, str](), dict[bytes, SeenId]()
+        kept_numbers, outcomes, guard = list[int](), dict[str, str](), RecordGuard(self.state.event_ids, newest)
         for number, event in enumerate(record.events):
             if event.event_id is None:
                 kept_numbers.append(number)
                 continue
-            key, body_hash = event_key(event.tenant, event.event_id), hash_prefix(event.body_hash)
-            status = self.state.event_ids.status(key, body_hash, newest)
-            if (twin := seen.get(key)) is not None:
-                status = "duplicate" if 0 in (twin.hash, body_hash) or twin.hash == body_hash else "conflict"
+            status = guard.status(event_key(event.tenant, event.event_id), event.body_hash)
             if status == "new":
-                seen[key] = SeenId(key, body_hash, newest)
                 kept_numbers.append(number)
             outcomes[event.event_id] = "applied" if status == "new" else status
-        return Guarded(kept_numbers, outcomes, tuple(seen.values()))
+        return Guarded(kept_numbers, outcomes, tuple(guard.seen.values()))
 
     def _parts(self, record: Record) -> dict[int, bytes]:
         parts = {partition: encode(part) for partition, part in split(record, self._partitions).items()}
