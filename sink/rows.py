@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streams.log import LogRecord
-from streams.points import PointsMessage, decode_points
+from streams.points import TABLES, PointsMessage, decode_points
 
-TARGETS = {"layers": "points", "series": "series", "runs": "runs", "outcomes": "outcomes"}  # in order of insertion
+TARGETS = {"layers": "points"} | {name: name for name in TABLES if name != "layers"}  # in order of insertion
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ _WORDS = pa.list_(pa.string())
 _PAIRS = pa.map_(pa.string(), pa.string())
 
 OP_SET, OP_ADD, OP_UPDATE = 0, 1, 2
+STEPS = (900, 86_400)  # seconds: the base of all rollups, which the offsets of zones since 1972 are multiples of, and the UTC day
+ROLLUP_COUNT_MIN = 8  # a bucket with fewer points gets no row: reading it live costs no more
 
 # mask bits of a row of `series`: which fields it sets (FIELD_KEY alone: made by the first write to it)
 SERIES_FIELDS = ("key", "name", "description", "unit", "value_type", "tags", "attributes", "labels", "deleted")
@@ -62,6 +64,7 @@ SERIES = _schema(
     tags=_WORDS,
     attributes=_PAIRS,
     labels=_PAIRS,
+    deleted=pa.uint8(),
     recorded_time=_TIME,
     changed_by=pa.string(),
 )
@@ -91,7 +94,50 @@ OUTCOMES = _schema(
     reason=pa.string(),
     recorded_time=_TIME,
 )
-TABLES: dict[str, pa.Schema] = {"layers": LAYERS, "series": SERIES, "runs": RUNS, "outcomes": OUTCOMES}
+DELETIONS = _schema(
+    tenant=_UUID,
+    series_id=_UUID,
+    version=pa.uint64(),  # hides layers of smaller version
+    partition=pa.uint16(),
+    **{"from": _TIME},
+    until=_TIME,  # excluded; the latest instant stands for no end
+    known_time=_TIME,
+    recorded_time=_TIME,
+    changed_by=pa.string(),
+    cause=pa.string(),  # deleted, rewritten, series_deleted or purged
+)
+PURGES = _schema(
+    tenant=_UUID, series_id=_UUID, version=pa.uint64(), partition=pa.uint16(), **{"from": _TIME}, until=_TIME, recorded_time=_TIME,
+    changed_by=pa.string(),
+)  # fmt: skip
+# One aggregate of the flat read (I8): of the points in [bucket, bucket + step); there are none in [bucket + step, until).
+ROLLUPS = _schema(
+    tenant=_UUID,
+    series_id=_UUID,
+    step_seconds=pa.uint32(),  # one of STEPS
+    bucket=_TIME,
+    until=_TIME,  # at most bucket: the row says nothing, and supersedes one that did
+    covers=pa.uint64(),  # knows every layer up to this version
+    partition=pa.uint16(),
+    count=pa.uint64(),  # of values that are not null
+    sum=pa.float64(),
+    mean=pa.float64(),
+    m2=pa.float64(),  # sum of squared deviations from mean
+    min=pa.float64(),
+    max=pa.float64(),
+    first=pa.float64(),
+    first_time=_TIME,
+    last=pa.float64(),
+    last_time=_TIME,
+)
+# Rollup rows over [from, until) that cover less than version may be wrong.
+STALE = _schema(
+    tenant=_UUID, series_id=_UUID, **{"from": _TIME}, until=_TIME, version=pa.uint64(), partition=pa.uint16(),
+)  # fmt: skip
+TABLES: dict[str, pa.Schema] = {
+    "layers": LAYERS, "deletions": DELETIONS, "stale": STALE, "rollups": ROLLUPS, "series": SERIES, "runs": RUNS, "outcomes": OUTCOMES,
+    "purges": PURGES,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.aggregate import AGGREGATE
 from streams.event_ids import EventIds, SeenId
 from varve.columns import Target
 from varve.errors import Fault
 from varve.instants import ABSENT
 
-FORMAT = 1
+FORMAT = 2
 SHARDS = 128  # a series' shard is told by its id, so every owner, also one after a crash in mid-flush, finds the same
 _ROWS_FIRST = 256
-FLAG_DEFINED, FLAG_TAIL_KNOWN, FLAG_IN_ORDER = 1, 2, 4
+FLAG_DEFINED, FLAG_TAIL_KNOWN, FLAG_TAIL_NULL = 1, 2, 4
 
-# tail: the newest valid_time's cell; bucket: the aggregate of the open rollup bucket without the tail.
+# An open rollup bucket: the aggregate of what lies in it, the tail cell left out. inexact: it is not known, and gets no row.
+BUCKET = np.dtype([("start", "<i8"), ("inexact", "<u8"), ("aggregate", AGGREGATE)])
+# tail: the cell of the newest valid_time. floor: the highest known_time of the series' deletions.
 SERIES = np.dtype(
     [
         ("tenant", "V16"),
@@ -30,24 +33,19 @@ SERIES = np.dtype(
         ("applied", "<u8"),
         ("recorded", "<i8"),
         ("known", "<i8"),
+        ("floor", "<i8"),
         ("first", "<i8"),
         ("last", "<i8"),
         ("flags", "<u4"),
         ("value_type", "<u4"),
         ("tail_value", "<f8"),
         ("tail_known", "<i8"),
-        ("tail_version", "<u8"),
-        ("bucket", "<i8"),
-        ("bucket_count", "<u8"),
-        ("bucket_mean", "<f8"),
-        ("bucket_m2", "<f8"),
-        ("bucket_min", "<f8"),
-        ("bucket_max", "<f8"),
-        ("bucket_sum", "<f8"),
-        ("bucket_first", "<f8"),
-        ("bucket_last", "<f8"),
+        ("base", BUCKET),
+        ("day", BUCKET),
     ]
 )
+LEVELS = ("base", "day")  # in the order of streams/points.py STEPS
+_ABSENT_AT_FIRST = ("recorded", "known", "floor", "first", "last", "tail_known")
 _HEADER = struct.Struct(">qH")  # position, format
 _PARTITION = struct.Struct(">qQI")  # newest recorded_time, event ids ever added, intake partitions
 
@@ -55,8 +53,10 @@ _PARTITION = struct.Struct(">qQI")  # newest recorded_time, event ids ever added
 def fresh_rows(targets: Sequence[Target]) -> NDArray[np.void]:
     """Rows of series never seen: no layer applied, no time known."""
     rows = np.zeros(len(targets), SERIES)
-    for name in ("recorded", "known", "first", "last", "tail_known", "bucket"):
+    for name in _ABSENT_AT_FIRST:
         rows[name] = ABSENT
+    for level in LEVELS:
+        rows[level]["start"] = ABSENT
     idents = np.frombuffer(b"".join(target.ident for target in targets), "V16").reshape(-1, 2)
     rows["tenant"], rows["series"] = idents[:, 0], idents[:, 1]
     return rows

@@ -42,8 +42,8 @@ def decode(value: bytes, content_type: str | None = None) -> Record:
             record = _decode_arrow(value)
         case _:
             raise Incorrect("content-type-unknown", f"content-type {kind!r} is not read here: send {JSON} or {ARROW}")
-    if len(record.points) > ROWS_PER_RECORD_MAX or len(record.events) > ROWS_PER_RECORD_MAX:
-        raise Incorrect("record-too-long", f"a record holds {ROWS_PER_RECORD_MAX} rows at most: send several")
+    if len(record.points) + len(record.events) > ROWS_PER_RECORD_MAX + 1:
+        raise Incorrect("record-too-long", f"a record holds {ROWS_PER_RECORD_MAX} rows and events at most: send several")
     return record
 
 

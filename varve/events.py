@@ -7,7 +7,7 @@ docs/events.schema.json is generated from here. Version 1; an old version is lif
 import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, TypeAdapter
 
 from varve.instants import parse_instant
 from varve.series import DEFAULT_TENANT, KEY_LENGTH_MAX
@@ -51,18 +51,18 @@ class PointsWritten(_PointsEnvelope):
 
 
 class PointsIncremented(_PointsEnvelope):
-    """Each row adds its value to a cell."""
+    """Each row adds its value, a number, to a cell; a cell never set counts from 0."""
 
     type: Literal["points_incremented"] = "points_incremented"
 
 
 class LatestIncremented(Envelope):
-    """The latest value plus amount, written at a new instant."""
+    """The latest value plus amount, written at a new instant: the event's recorded_time, or 1 ms after the latest one."""
 
     type: Literal["latest_incremented"] = "latest_incremented"
     series_id: uuid.UUID | None = None
     series: Key | None = None
-    amount: float
+    amount: FiniteFloat
 
 
 class PointsUpdated(_PointsEnvelope):
@@ -72,7 +72,7 @@ class PointsUpdated(_PointsEnvelope):
 
 
 class PointsDeleted(Envelope):
-    """Hides what the series holds in [from, until) so far."""
+    """Hides what the series holds in [from, until) so far; reads as of an earlier time, and history, still show it."""
 
     type: Literal["points_deleted"] = "points_deleted"
     series_id: uuid.UUID | None = None
@@ -83,7 +83,7 @@ class PointsDeleted(Envelope):
 
 
 class SeriesRewritten(_PointsEnvelope):
-    """Clears the series and writes the rows in one."""
+    """Clears each series that its rows name, and writes the rows, in one."""
 
     type: Literal["series_rewritten"] = "series_rewritten"
 
@@ -118,6 +118,8 @@ class SeriesDescribed(Envelope):
 
 
 class SeriesDeleted(Envelope):
+    """Hides the series with all that it holds; a later write or definition makes it again, empty."""
+
     type: Literal["series_deleted"] = "series_deleted"
     series_id: uuid.UUID | None = None
     series: Key | None = None
@@ -163,7 +165,7 @@ class EntityDeleted(Envelope):
 
 
 class PurgeRequested(Envelope):
-    """Erases the series' rows in [from, until) from the tables, now and on every replay."""
+    """Erases the series' rows in [from, until) from the tables, now and on every replay; without bounds, all of them."""
 
     type: Literal["purge_requested"] = "purge_requested"
     series_id: uuid.UUID | None = None
@@ -180,4 +182,7 @@ Event = Annotated[
 ]
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 # Types whose folding this release does: the others are part of the contract and refused in words until they are.
-WORKING = ("points_written", "points_updated", "series_defined", "series_described", "run_opened", "run_sealed")
+WORKING = (
+    "points_written", "points_incremented", "latest_incremented", "points_updated", "points_deleted", "series_rewritten",
+    "series_defined", "series_described", "series_deleted", "run_opened", "run_sealed", "purge_requested",
+)  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from varve.columns import Points, Target, concat_points, no_points
 from varve.errors import ROWS_LISTED_MAX, BadRow
@@ -16,14 +17,19 @@ from varve.events import (
     EntityDeleted,
     EntityPut,
     Event,
+    PointsDeleted,
     PointsIncremented,
     PointsUpdated,
     PointsWritten,
+    PurgeRequested,
     RunOpened,
     RunSealed,
     SeriesRewritten,
 )
 from varve.series import entity_id, partitions_of, series_id
+
+# Events that make a layer or a deletion of their own.
+SLOTTED = frozenset({"latest_incremented", "points_deleted", "series_rewritten", "series_deleted", "purge_requested"})
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,9 @@ def refusals(record: Record, timestamp: int) -> list[Refusal]:
         elif (known := getattr(event, "known_time", None)) is not None and known > _latest_known(event, timestamp):
             reason = "known_time lies more than 60 s in the future: send when the values were known"
             found.append(Refusal(number, "known-time-ahead", reason))
-    return found + _rows_ahead(record, timestamp) + _conditions_spread(record)
+        elif isinstance(event, PointsDeleted | PurgeRequested) and not _forwards(event):
+            found.append(Refusal(number, "range-backwards", f"{event.type}: until does not lie after from: nothing lies between them"))
+    return found + _rows_ahead(record, timestamp) + _conditions_spread(record) + _not_numbers(record)
 
 
 def split(record: Record, partitions: int) -> dict[int, Record]:
@@ -115,6 +123,29 @@ def targets_of(record: Record) -> tuple[Target, ...]:
     named = [event for event in record.events if hasattr(event, "series_id")]
     targets = [Target(event.tenant, home, getattr(event, "series", None) or "") for event in named if (home := home_of(event))]
     return (*record.points.targets, *targets)
+
+
+def slots_before(record: Record) -> NDArray[np.int64]:
+    """int64[events]: how many numbers events up to here take beside the rows', so that a deletion's or a latest increment's own version
+    lies between those of the rows before and after it; an event's own slot comes before its rows."""
+    return np.cumsum([event.type in SLOTTED for event in record.events]).astype(np.int64)
+
+
+def _forwards(event: PointsDeleted | PurgeRequested) -> bool:
+    return event.from_ is None or event.until is None or event.from_ < event.until
+
+
+def _not_numbers(record: Record) -> list[Refusal]:
+    """Increments add numbers; a null amount means nothing."""
+    found, points = [], record.points
+    for number, event in enumerate(record.events):
+        if isinstance(event, PointsIncremented):
+            rows = np.flatnonzero(points.event == number)
+            nulls = rows[~points.valued[rows]]
+            if len(nulls) or event.value_type not in (None, "number"):
+                bad = tuple(BadRow(int(row - rows[0]), "value", "is not a number to add") for row in nulls[:ROWS_LISTED_MAX])
+                found.append(Refusal(number, "increment-not-number", "an increment adds a number to each of its cells", bad))
+    return found
 
 
 def _latest_known(event: Event, timestamp: int) -> int:
