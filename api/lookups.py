@@ -68,7 +68,15 @@ class Lookups:
         for some in _parts(events):
             rows = await self._calls.rows(outcomes([event_key(*event) for event in some]))
             found += [
-                OutcomeRow(row["event_id"].bytes, row["partition"], row["version"], row["status"], row["body_hash"], row["reason"])
+                OutcomeRow(
+                    row["event_id"].bytes,
+                    row["partition"],
+                    row["version"],
+                    row["status"],
+                    row["body_hash"],
+                    row["reason"],
+                    row["series_version"],
+                )
                 for row in rows
             ]
         return found

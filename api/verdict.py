@@ -22,15 +22,18 @@ class OutcomeRow:
     status: str
     body_hash: str
     reason: str
+    series_version: int = 0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """first_offset: where the event was applied; -1 where it never was. Set aside: visible without an outcome, so a dead letter."""
+    """first_offset: where the event was applied; -1 where it never was. Set aside: visible without an outcome, so a dead letter.
+    series_version: of the event's series right after it was applied; 0 where it has several or none."""
 
     status: str
     first_offset: int
     reason: str
+    series_version: int = 0
 
 
 def answered(rows: Iterable[OutcomeRow], expected: Mapping[EventKey, set[int]], body_hash: str | None) -> dict[int, int] | None:
@@ -57,11 +60,22 @@ def verdict_of(rows: Iterable[OutcomeRow], event: EventKey, partition: int, offs
     """What became of the attempt at this offset."""
     key = event_key(*event)
     ours = [row for row in rows if row.key == key and row.partition == partition]
-    first = min((offset_of(row.version) for row in ours if row.status == "applied"), default=-1)
+    applied = min((row for row in ours if row.status == "applied"), key=lambda row: row.version, default=None)
+    first, after = (-1, 0) if applied is None else (offset_of(applied.version), applied.series_version)
     attempt = [row for row in ours if offset_of(row.version) == offset]
     # one record may hold the same key twice: what failed counts before what was repeated
     order = ("applied", "conflict", "refused", "duplicate")
     chosen = min(attempt, key=lambda row: order.index(row.status) if row.status in order else len(order), default=None)
     if chosen is None:
-        return Verdict("duplicate", first, "") if first >= 0 else Verdict("set aside", -1, "")
-    return Verdict(chosen.status, first if first >= 0 else offset, chosen.reason)
+        return Verdict("duplicate", first, "", after) if first >= 0 else Verdict("set aside", -1, "")
+    if chosen.status == "duplicate" and first < 0:
+        # of an event that was refused: a repetition gets the answer of the first time
+        chosen = min((row for row in ours if row.status == "refused"), key=lambda row: row.version, default=chosen)
+    return Verdict(chosen.status, first if first >= 0 else offset, chosen.reason, after)
+
+
+def version_after(rows: Iterable[OutcomeRow], expected: Mapping[EventKey, set[int]]) -> int:
+    """The version of the series right after the applied events; 0 where they are of several series."""
+    keys = {event_key(*event) for event in expected}
+    found = {row.series_version for row in rows if row.status == "applied" and row.key in keys}
+    return found.pop() if len(found) == 1 else 0
