@@ -20,7 +20,7 @@ from varve.columns import Points, concat_points, no_points
 from varve.errors import Incorrect
 from varve.events import EVENT, VERSION, Event, ValueType
 from varve.position import ROWS_PER_RECORD_MAX
-from varve.record import Record
+from varve.record import Record, slots_before
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
@@ -42,8 +42,9 @@ def decode(value: bytes, content_type: str | None = None) -> Record:
             record = _decode_arrow(value)
         case _:
             raise Incorrect("content-type-unknown", f"content-type {kind!r} is not read here: send {JSON} or {ARROW}")
-    if len(record.points) + len(record.events) > ROWS_PER_RECORD_MAX + 1:
-        raise Incorrect("record-too-long", f"a record holds {ROWS_PER_RECORD_MAX} rows and events at most: send several")
+    slots = int(slots_before(record)[-1])
+    if len(record.points) + slots > ROWS_PER_RECORD_MAX or len(record.events) > ROWS_PER_RECORD_MAX:
+        raise Incorrect("record-too-long", f"a record holds {ROWS_PER_RECORD_MAX} rows at most: send several")
     return record
 
 
