@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from api import errors
 from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
-from api.native import points, runs, series, status, updates, values
+from api.native import deletions, increments, points, runs, series, status, updates, values
 from api.parts import Parts
 
 
@@ -20,7 +20,7 @@ def create_app(parts: Parts) -> FastAPI:
         version=own_version(),
         description="Bitemporal time series: nothing is ever overwritten. Native routes under /api/v1; TimeDB's at /.",
     )
-    for room in (status, points, updates, runs, values, series, timedb):
+    for room in (status, points, increments, deletions, updates, runs, values, series, timedb):
         app.include_router(room.router(parts))
     errors.install(app, (TIMEDB,))
     return app

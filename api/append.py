@@ -16,11 +16,14 @@ from varve.record import Record
 async def append(parts: Parts, record: Record, wait: Wait) -> Written:
     await parts.catalog.check(record)
     written = await parts.writer.write(record, wait)
-    parts.catalog.wrote(record)
+    if not written.repeated:  # what was written then may be deleted by now
+        parts.catalog.wrote(record)
     parts.runs.wrote(record)
     return written
 
 
 def told(written: Written, body: dict[str, Any], status: int = 200) -> Response:
     headers = {"Varve-Token": str(written.token)} | ({"Idempotency-Replayed": "true"} if written.repeated else {})
+    if written.event_id is not None:
+        headers["Varve-Event"] = written.event_id
     return Response(orjson.dumps(body), status, headers, "application/json")

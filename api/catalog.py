@@ -1,7 +1,7 @@
 """What the doors know of series without asking the store again: that they exist and what their values are.
 
 Before: a route with points. After: the writer. A series named by id must exist (404 names it); values must be of the
-series' type (422). A value type never changes, so what was learned stays true.
+series' type (422). A value type never changes, so what was learned stays true until the series is deleted.
 """
 
 import uuid
@@ -12,7 +12,8 @@ import numpy as np
 
 from varve.columns import Points, Target
 from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound
-from varve.record import Record
+from varve.events import LatestIncremented, SeriesDeleted
+from varve.record import Record, home_of
 
 KNOWN_MAX = 300_000
 SeriesKey = tuple[uuid.UUID, uuid.UUID]
@@ -23,25 +24,36 @@ class Catalog:
     def __init__(self, find: FindTypes) -> None:
         self._find = find
         self._known: OrderedDict[SeriesKey, str] = OrderedDict()
+        self._deletions = 0
 
     async def check(self, record: Record) -> None:
-        """Every series named by id exists; every row's value fits its series."""
+        """Every series named by id exists; every row's value fits its series; only numbers are added to."""
         points = record.points
+        for event in record.events:
+            if isinstance(event, LatestIncremented):
+                await self._check_latest(event)
         if not len(points):
             return
         await self._learn(points.targets)
         self._refuse_unknown(points)
         kinds = np.array([getattr(event, "value_type", None) or "" for event in record.events])
         for kind in {str(one) for one in kinds} - {""}:
-            self._refuse_mismatch(points, str(kind), (kinds == kind)[points.event])
+            if wrong := self._mismatched(points, kind):
+                self._known |= await self._asked([points.targets[at] for at in wrong])
+                self._refuse_mismatch(points, kind, (kinds == kind)[points.event])
 
     def wrote(self, record: Record) -> None:
         """The record is on the log: its series exist from now on."""
         for event in record.events:
             kind = getattr(event, "value_type", None)
-            if event.type == "points_written":
+            if event.type in ("points_written", "points_incremented", "series_rewritten"):
                 for target in record.points.targets:
                     self._known.setdefault((target.tenant, target.series_id), kind or "number")
+            elif isinstance(event, LatestIncremented) and (ident := home_of(event)) is not None:
+                self._known.setdefault((event.tenant, ident), "number")
+            elif isinstance(event, SeriesDeleted) and (ident := home_of(event)) is not None:
+                self._known.pop((event.tenant, ident), None)
+                self._deletions += 1
             elif event.type == "series_defined" and kind and event.series_id is not None:
                 self._known.setdefault((event.tenant, event.series_id), kind)
         self._trim()
@@ -57,14 +69,34 @@ class Catalog:
         return self._known.get((tenant, ident))
 
     async def _learn(self, targets: Sequence[Target]) -> None:
-        missing: dict[uuid.UUID, list[uuid.UUID]] = {}
+        missing = [target for target in targets if (target.tenant, target.series_id) not in self._known]
+        if missing:
+            self._known |= await self._asked(missing)
+            self._trim()
+
+    async def _found(self, tenant: uuid.UUID, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+        """Asked again where a series was deleted meanwhile: the answer may be from before."""
+        while True:
+            deletions = self._deletions
+            found = await self._find(tenant, idents)
+            if deletions == self._deletions:
+                return found
+
+    async def _asked(self, targets: Sequence[Target]) -> dict[SeriesKey, str]:
+        """What the store says now: another server may have deleted a series and made it again, of another type."""
+        tenants: dict[uuid.UUID, list[uuid.UUID]] = {}
         for target in targets:
-            if (target.tenant, target.series_id) not in self._known:
-                missing.setdefault(target.tenant, []).append(target.series_id)
-        for tenant, idents in missing.items():
-            for ident, kind in (await self._find(tenant, idents)).items():
-                self._known[(tenant, ident)] = kind
-        self._trim()
+            tenants.setdefault(target.tenant, []).append(target.series_id)
+        return {(tenant, ident): kind for tenant, idents in tenants.items() for ident, kind in (await self._found(tenant, idents)).items()}
+
+    async def _check_latest(self, event: LatestIncremented) -> None:
+        ident = home_of(event)
+        assert ident is not None, "a route names the series"
+        holds = await self.learn_id(event.tenant, ident)
+        if holds is None and not event.series:
+            raise _unknown(ident)
+        if holds not in (None, "number"):
+            raise Incorrect("value-type", f"series {event.series or ident} holds {holds}: only numbers can be added to")
 
     def _refuse_unknown(self, points: Points) -> None:
         unknown = [
@@ -75,12 +107,13 @@ class Catalog:
         rows = np.flatnonzero(np.isin(points.target, np.array(unknown)))[:ROWS_LISTED_MAX]
         named = points.targets[unknown[0]].series_id
         bad = tuple(BadRow(int(row), "series_id", f"{points.targets[points.target[row]].series_id} is unknown") for row in rows)
-        raise NotFound("series-unknown", f"there is no series {named} in this tenant: create it first, or write by key", bad)
+        raise _unknown(named, bad)
+
+    def _mismatched(self, points: Points, kind: str) -> list[int]:
+        return [at for at, target in enumerate(points.targets) if self._known.get((target.tenant, target.series_id), kind) != kind]
 
     def _refuse_mismatch(self, points: Points, kind: str, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        wrong = [at for at, target in enumerate(points.targets) if self._known.get((target.tenant, target.series_id), kind) != kind]
-        if not wrong:
-            return
+        wrong = self._mismatched(points, kind)
         rows = np.flatnonzero(np.isin(points.target, np.array(wrong)) & chosen)[:ROWS_LISTED_MAX]
         if not len(rows):
             return
@@ -92,3 +125,7 @@ class Catalog:
     def _trim(self) -> None:
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
+
+
+def _unknown(ident: uuid.UUID, rows: tuple[BadRow, ...] = ()) -> NotFound:
+    return NotFound("series-unknown", f"there is no series {ident} in this tenant: create it first, or write by key", rows)

@@ -32,6 +32,9 @@ class Piece:
 def plan(record: Record, partitions: int, bytes_max: int, bytes_all: int) -> list[Piece]:
     if any(getattr(event, "if_series_version", None) is not None for event in record.events):
         raise Incorrect("condition-too-large", "if_series_version holds for one record: this upload is larger than one; send less at once")
+    if any(event.type == "series_rewritten" for event in record.events):
+        words = "a rewrite clears and writes in one record, and this is larger than one: delete the points, then write in parts"
+        raise Incorrect("rewrite-too-large", words)
     points = record.points
     rows_max = max(1, min(ROWS_PER_RECORD_MAX, len(points) * bytes_max // max(1, bytes_all)))
     of_target = partitions_of([target.series_id for target in points.targets], partitions)

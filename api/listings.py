@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from sink.queries.series import SeriesSearch
-from varve.instants import parse_instant
+from varve.instants import EARLIEST, LATEST, parse_instant
 from varve.series import series_id
 
 
@@ -55,3 +55,9 @@ def run_key(row: Mapping[str, Any]) -> dict[str, Any]:
 def run_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """As a client sees it: params as an object."""
     return {**row, "params": None if row["params"] is None else orjson.loads(row["params"])}
+
+
+def deletion_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As a client sees it: a bound that is none is null."""
+    start, end = (parse_instant(row[name]) for name in ("from", "until"))
+    return {**row, "from": None if start == EARLIEST else row["from"], "until": None if end == LATEST else row["until"]}

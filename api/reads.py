@@ -11,18 +11,22 @@ from typing import Any
 from api.answer import Form
 from api.catalog import Catalog
 from api.cursor import Cursor, question_of, read_cursor
-from api.listings import SeriesFilter, run_row
+from api.listings import SeriesFilter, deletion_row, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
 from api.views import Views
+from sink.queries.deletions import DeletionSearch, deletions
+from sink.queries.latest import LATEST
+from sink.queries.layer import layer, series_version
 from sink.queries.query import Query
 from sink.queries.runs import RunSearch, runs
 from sink.queries.selection import Selection
 from sink.queries.series import series
 from sink.queries.shape import Shape
 from sink.reads import Page, page_of
-from varve.errors import NotFound
+from sink.store import Store
+from varve.errors import Fault, NotFound
 from varve.events import ValueType
 
 __all__ = ["Cell", "CellState", "Chosen", "Reads", "SeriesFilter"]
@@ -34,6 +38,14 @@ class Chosen:
 
     ids: tuple[uuid.UUID, ...] | None
     kinds: frozenset[ValueType] = field(default_factory=lambda: frozenset[ValueType]({"number"}))
+
+
+@dataclass(frozen=True)
+class Latest:
+    """version: of the series. cell: valid_time (UTC ns) and value of its newest point, None where it has none."""
+
+    version: int
+    cell: tuple[int, float | None] | None
 
 
 class Reads:
@@ -99,8 +111,52 @@ class Reads:
     async def outcomes(self, events: Sequence[EventKey]) -> list[OutcomeRow]:
         return await self._lookups.outcomes(events)
 
+    async def values_at(self, tenant: uuid.UUID, ident: uuid.UUID, instants: Sequence[int], version: int) -> Mapping[int, float | None]:
+        """The series' cells as they were at that version of it."""
+        return await self._lookups.values_at(tenant, ident, instants, version)
+
+    async def layer(self, tenant: uuid.UUID, ident: uuid.UUID, version: int) -> tuple[int, float | None]:
+        """valid_time and value of the layer that one event made."""
+        found = await self._calls.rows(layer(tenant, ident, version))
+        if not found:
+            raise Fault("layer-missing", f"series {ident} has no layer of version {version}: `varve rebuild` makes the tables again")
+        return found[0]["at"], found[0]["held"]
+
+    async def series_version(self, tenant: uuid.UUID, ident: uuid.UUID) -> int:
+        """What if_series_version is compared with; 0 where nothing was ever written."""
+        return await self._calls.call(lambda store: _version(store, tenant, ident, self.watermark(self._views.vector())))
+
+    async def latest(self, tenant: uuid.UUID, ident: uuid.UUID) -> Latest:
+        """The version and the newest value of a series of numbers, at one moment."""
+        watermark = self.watermark(self._views.vector())
+        selection = Selection(tenant, watermark, (ident,), columns=("valid_time", "value"))
+
+        def ask(store: Store) -> Latest:
+            newest = store.arrow(page_of(store, LATEST, selection).query)
+            cell = (newest.column("valid_time")[0].value, newest.column("value")[0].as_py()) if newest.num_rows else None
+            return Latest(_version(store, tenant, ident, watermark), cell)
+
+        return await self._calls.call(ask)
+
+    async def deletions(
+        self, tenant: uuid.UUID, vector: Mapping[int, int], idents: Sequence[uuid.UUID], key: Mapping[str, Any] | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """idents empty: of all series."""
+        after = None if key is None else (uuid.UUID(str(key["series_id"])), int(key["version"]))
+        search = DeletionSearch(tenant, self.watermark(vector), tuple(idents) or None, after, limit)
+        return [deletion_row(row) for row in await self._calls.objects(deletions(search))]
+
+    async def purged_count(self, tenant: uuid.UUID, ident: uuid.UUID, from_: int | None, until: int | None) -> int:
+        """How many rows a purge would erase."""
+        return await self._lookups.purged_count(tenant, ident, from_, until)
+
     async def cells(self, cells: Sequence[Cell]) -> dict[Cell, CellState]:
         return await self._lookups.cells(cells)
+
+
+def _version(store: Store, tenant: uuid.UUID, ident: uuid.UUID, watermark: tuple[int, ...]) -> int:
+    found = store.rows(series_version(tenant, ident, watermark))
+    return int(found[0]["version"]) if found else 0
 
 
 def _kinds(found: Any) -> frozenset[ValueType]:

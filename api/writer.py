@@ -22,7 +22,7 @@ from api.outcomes import Outcomes
 from api.receipts import Receipts
 from api.spool import Spool
 from api.stamps import random_event_id
-from api.verdict import answered, verdict_of
+from api.verdict import answered, verdict_of, version_after
 from api.views import Views
 from streams.log import Log
 from streams.topics import Topics
@@ -34,15 +34,20 @@ from varve.series import partition_of, partitions_of
 from varve.settings import HttpSettings
 
 Wait = Literal["log", "view"]
+CONDITION_FAILED = "condition-failed"
+TAIL_UNKNOWN = "tail-unknown"  # how the fold's reason begins where it does not know a series' latest value
 FEW = 64  # series and events that are looked at one by one, on the loop
 
 
 @dataclass(frozen=True)
 class Written:
-    """repeated: the same keyed request was applied before; the token is that of the first time."""
+    """repeated: the same keyed request was applied before; the token is that of the first time. series_version: of the one series
+    that a keyed or conditional event is about, right after it; 0 where that is not told."""
 
     token: Token
     repeated: bool = False
+    event_id: str | None = None
+    series_version: int = 0
 
 
 class Writer:
@@ -101,14 +106,14 @@ class Writer:
         known = await self._outcomes.of(expected)
         first = record.events[0]
         if (before := answered(known, expected, first.body_hash)) is not None:
-            return Written(Token(self._log_id, before), repeated=True)
+            return Written(Token(self._log_id, before), True, first.event_id, version_after(known, expected))
         if len(parts) > 1:
             token, status = await self._to_intake(record, partition_of(uuid.UUID(hex=str(first.event_id)), self._partitions))
             if status == "conflict":
                 raise key_reused()
             if wait == "view":
                 await self._views.reached(token)
-            return Written(token, repeated=status == "duplicate")
+            return Written(token, status == "duplicate", first.event_id)
         token = await self._to_events(record, parts[0])
         await self._views.reached(token)
         return await self._outcome(expected, token)
@@ -117,17 +122,20 @@ class Writer:
         """What became of the event that we just appended, now that its outcome can be seen."""
         ((partition, offset),) = token.offsets.items()
         verdict = verdict_of(await self._outcomes.of(expected), next(iter(expected)), partition, offset)
+        event_id = next(iter(expected))[1]
         match verdict.status:
             case "applied":
-                return Written(token)
+                return Written(token, False, event_id, verdict.series_version)
             case "duplicate":
-                return Written(Token(self._log_id, {partition: verdict.first_offset}), repeated=True)
+                return Written(Token(self._log_id, {partition: verdict.first_offset}), True, event_id, verdict.series_version)
             case "conflict":
                 raise key_reused()
             case "set aside":
                 raise Fault("set-aside", "the write is safe on the log but could not be applied: `varve dead-letters list` tells why")
+            case _ if verdict.reason.startswith(TAIL_UNKNOWN):
+                raise Conflict(TAIL_UNKNOWN, verdict.reason)
             case _:
-                raise Conflict("condition-failed", verdict.reason or "the event's condition did not hold: read the series and try again")
+                raise Conflict(CONDITION_FAILED, verdict.reason or "the event's condition did not hold: read the series and try again")
 
     async def _spool_keyed(self, record: Record, wait: Wait) -> Written:
         event_id, body_hash = str(record.events[0].event_id), record.events[0].body_hash
@@ -138,7 +146,11 @@ class Writer:
         token = Token(self._log_id, offsets)
         if wait == "view":
             await self._views.reached(token)
-        return Written(token, repeated=before is not None)
+        return Written(token, before is not None, event_id)
+
+    def fits(self, record: Record) -> bool:
+        """It goes on the log as one record, or one a partition; else it is spooled."""
+        return not self._too_large(record)
 
     def _plan(self, record: Record) -> list[Piece]:
         return plan(record, self._partitions, self._bytes_max, record_bytes(record))

@@ -13,7 +13,7 @@ from api.bodies.tables import Body
 from api.stamps import Stamp
 from varve.codec_columns import points_from_columns
 from varve.columns import MASK_ANNOTATION, MASK_TAGS, MASK_VALID_TIME_END, MASK_VALUE, Points
-from varve.errors import BadRow, Incorrect
+from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect
 from varve.events import EVENT, Event
 from varve.record import Record, single
 from varve.series import derived_id
@@ -28,12 +28,16 @@ FIELD_MASKS = {
 
 
 def point_record(kind: str, body: Body, tenant: uuid.UUID, stamp: Stamp) -> Record:
-    """kind: points_written or points_updated. Incorrect names row and column."""
+    """kind: of a row event. Incorrect names row and column."""
     event = point_event(kind, body.envelope, tenant, stamp)
+    if kind == "points_incremented":
+        _refuse_fields(body)
     points, value_type = points_from_columns(body.columns, None, [event], "the body")
     if not len(points):
         raise Incorrect("body-empty", "there are no rows")
-    if kind == "points_written" or "value" in body.columns or "text" in body.columns:
+    if kind == "points_incremented":
+        _refuse_not_numbers(points, value_type)
+    if kind != "points_updated" or "value" in body.columns or "text" in body.columns:
         event = event.model_copy(update={"value_type": value_type})
     _refuse_backwards(points)
     return single(event, points)
@@ -65,6 +69,26 @@ def masks_of(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     for name, bit in FIELD_MASKS.items():
         found = [mask | bit if name in row else mask for mask, row in zip(found, rows, strict=True)]
     return found
+
+
+def _refuse_fields(body: Body) -> None:
+    """An increment is an amount and nothing else."""
+    if "value" not in body.columns and "text" not in body.columns:
+        raise Incorrect("column-missing", "the body: a column value is needed: the amount to add")
+    named = sorted({"annotation", "tags", "valid_time_end"} & set(body.columns))
+    if named:
+        words = f"{', '.join(named)}: an increment adds to the value and leaves the rest: write these with PATCH /api/v1/points"
+        raise Incorrect("increment-field", words)
+
+
+def _refuse_not_numbers(points: Points, value_type: str) -> None:
+    bad = np.arange(len(points)) if value_type != "number" else np.flatnonzero(~points.valued)
+    if not len(bad):
+        return
+    found = "null" if value_type == "number" else value_type
+    rows = tuple(BadRow(int(row), "value", f"is {found}, not a number to add") for row in bad[:ROWS_LISTED_MAX])
+    words = f"value: {len(bad)} row(s) are {found}, first row {bad[0]}: an increment adds a number to each of its cells"
+    raise Incorrect("increment-not-number", words, rows)
 
 
 def _refuse_backwards(points: Points) -> None:

@@ -1,6 +1,7 @@
-"""POST points: JSON columns or rows, NDJSON, CSV, Arrow; to many series, to one, or under a run.
+"""POST points: JSON columns or rows, NDJSON, CSV, Arrow; to many series, to one, or under a run. PUT points: a series rewritten.
 
 Before: request.py reads the body, bodies/ makes the record. After: api/append.py. One bad row refuses the whole body.
+increments.py reads its bodies by read_record too.
 """
 
 import asyncio
@@ -33,7 +34,12 @@ class PointsAsked(WriteAsked):
     changed_by: str | None = None
     if_series_version: int | None = None
 
+    def given(self) -> dict[str, Any]:
+        """Beside the body: what holds for all of its rows."""
+        return self.model_dump(include=GIVEN, exclude_none=True)
 
+
+GIVEN = {"series", "series_id", "known_time", "run_id", "changed_by", "if_series_version"}
 _NOTHING_ASKED = PointsAsked()
 # Read by hand, since they are the hot path: FastAPI's reading of parameters costs a fifth of a small write.
 _BODY = POINTS_BODY | parameters(PointsAsked)
@@ -52,6 +58,11 @@ def router(parts: Parts) -> APIRouter:
         """Write points of one series, named by its id or as key:<key>."""
         return await _write(parts, request, await caller_of(request), _asked(request), column_of(series))
 
+    @routes.put("/api/v1/series/{series:path}/points", openapi_extra=_BODY, responses=WRITTEN)
+    async def rewrite_series_points(series: str, request: Request) -> Response:
+        """Rewrite a series: what it held is hidden and the rows are written, in one; reads never see one without the other."""
+        return await _write(parts, request, await caller_of(request), _asked(request), column_of(series), "series_rewritten")
+
     @routes.post("/api/v1/runs/{run_id}/points", openapi_extra=_BODY, responses=WRITTEN)
     async def write_run_points(run_id: str, request: Request) -> Response:
         """Write points under an open run; they get its known_time where it has one."""
@@ -67,20 +78,28 @@ def _asked(request: Request) -> PointsAsked:
     return parsed(PointsAsked, dict(request.query_params)) if request.url.query else _NOTHING_ASKED
 
 
-async def _write(parts: Parts, request: Request, who: Caller, asked: PointsAsked, fixed: Mapping[str, str]) -> Response:
-    kind = content_type(request, JSON, NDJSON, CSV, ARROW)
-    raw = await read_body(request, parts.settings.http.body_mb_max)
-    stamp = who.stamp(parts.clock, raw)
-    given = asked.model_dump(exclude={"wait"}, exclude_none=True)
-
-    def record_of() -> Record:
-        body = with_given(with_given(read_table(raw, kind), given), fixed)
-        conditional = body.envelope.get("if_series_version") is not None and stamp.event_id is None
-        return point_record("points_written", body, who.tenant, replace(stamp, event_id=random_event_id()) if conditional else stamp)
-
-    record = record_of() if len(raw) <= INLINE_BYTES_MAX else await asyncio.to_thread(record_of)
+async def _write(
+    parts: Parts, request: Request, who: Caller, asked: PointsAsked, fixed: Mapping[str, str], kind: str = "points_written"
+) -> Response:
+    record = await read_record(parts, request, who, kind, asked.given(), fixed)
     written = await append(parts, record, asked.wait)
     return told(written, {"token": str(written.token), "rows": len(record.points)})
+
+
+async def read_record(
+    parts: Parts, request: Request, who: Caller, kind: str, given: Mapping[str, Any], fixed: Mapping[str, str], *, guarded: bool = False
+) -> Record:
+    """given, fixed: what query and path say for all rows. guarded: its outcome is asked for, so it needs an id; as with a condition."""
+    form = content_type(request, JSON, NDJSON, CSV, ARROW)
+    raw = await read_body(request, parts.settings.http.body_mb_max)
+    stamp = who.stamp(parts.clock, raw)
+
+    def record_of() -> Record:
+        body = with_given(with_given(read_table(raw, form), given), fixed)
+        named = stamp.event_id is not None or not (guarded or body.envelope.get("if_series_version") is not None)
+        return point_record(kind, body, who.tenant, stamp if named else replace(stamp, event_id=random_event_id()))
+
+    return record_of() if len(raw) <= INLINE_BYTES_MAX else await asyncio.to_thread(record_of)
 
 
 def with_given(body: Body, given: Mapping[str, Any]) -> Body:

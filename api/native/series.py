@@ -90,7 +90,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/api/v1/series/{series:path}")
     async def one_series(series: str, who: Who, after: str | None = None) -> dict[str, Any]:
-        """One series, by its id or as key:<key>."""
+        """One series, by its id or as key:<key>; series_version is what if_series_version compares with."""
         await parts.reads.after(after)
         return await _one(parts, who, series)
 
@@ -115,7 +115,7 @@ async def _one(parts: Parts, who: Caller, series: str) -> dict[str, Any]:
     found = await parts.reads.series(who.tenant, parts.views.vector(), SeriesFilter(ids=(ident,)))
     if not found:
         raise unknown(series)
-    return found[0]
+    return found[0] | {"series_version": await parts.reads.series_version(who.tenant, ident)}
 
 
 def unknown(series: str) -> NotFound:

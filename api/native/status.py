@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.parts import Parts
 from api.request import Caller, caller
+from api.verdict import OutcomeRow
 from varve.codec import event_key
 from varve.errors import NotFound
 from varve.position import Token, offset_of
@@ -47,20 +48,29 @@ def router(parts: Parts) -> APIRouter:
             },
         }
 
-    @routes.get("/api/v1/events/{event_id}")
+    @routes.get("/api/v1/outcomes/{event_id}")
     async def event_outcome(event_id: str, who: Who) -> dict[str, Any]:
-        """What became of a keyed or conditional event: applied, duplicate, conflict or refused."""
+        """What became of a keyed or conditional event: applied, or refused with the reason; kept for seven days."""
         key = event_key(who.tenant, event_id)
         rows = [row for row in await parts.reads.outcomes([(who.tenant, event_id)]) if row.key == key]
         if not rows:
             raise NotFound(
                 "event-unknown", f"no outcome of event {event_id} is known: it is not applied yet, older than seven days, or was never sent"
             )
-        attempts = [
-            {"status": row.status, "reason": row.reason, "token": str(Token(parts.log.log_id, {row.partition: offset_of(row.version)}))}
-            for row in sorted(rows, key=lambda row: row.version)
-        ]
-        applied = any(row.status == "applied" for row in rows)
-        return {"event_id": event_id, "status": "applied" if applied else rows[-1].status, "attempts": attempts}
+        rows = sorted(rows, key=lambda row: row.version)
+        chosen = [row for row in rows if row.status == "applied"] or rows[-1:]
+        offsets = {row.partition: offset_of(row.version) for row in reversed(chosen)}
+        return {
+            "event_id": event_id,
+            "status": chosen[0].status,
+            "reason": chosen[0].reason,
+            "series_version": chosen[0].series_version or None,
+            "token": str(Token(parts.log.log_id, dict(sorted(offsets.items())))),
+            "attempts": [{"status": row.status, "reason": row.reason, "token": _token(parts, row)} for row in rows],
+        }
 
     return routes
+
+
+def _token(parts: Parts, row: OutcomeRow) -> str:
+    return str(Token(parts.log.log_id, {row.partition: offset_of(row.version)}))

@@ -35,6 +35,13 @@ POINTS_BODY: dict[str, Any] = {
 }
 _TOKEN = {"type": "object", "properties": {"token": {"type": "string", "description": "for after= of a read"}}}
 WRITTEN: dict[int | str, dict[str, Any]] = {200: {"description": "Written", "content": {"application/json": {"schema": _TOKEN}}}}
+_CELL = {"valid_time": {"type": "string"}, "value": {"type": "number", "description": "the latest value now"}}
+INCREMENTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Written",
+        "content": {"application/json": {"schema": {"type": "object", "properties": {"token": {"type": "string"}, **_CELL}}}},
+    }
+}
 
 
 def json_body(model: type[BaseModel]) -> dict[str, Any]:

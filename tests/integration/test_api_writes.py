@@ -206,4 +206,4 @@ def test_an_update_tells_what_changed_nothing_and_null_clears(http: httpx.Client
 
 
 def test_the_outcome_of_a_keyed_event_can_be_asked(http: httpx.Client) -> None:
-    assert http.get("/api/v1/events/unheard-of").status_code == 404
+    assert http.get("/api/v1/outcomes/unheard-of").status_code == 404
