@@ -15,6 +15,9 @@ from api.listings import SeriesFilter, deletion_row, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
+from sink import rollups
+from sink.functions import Function
+from sink.periods import Grid
 from api.views import Views
 from sink.queries.deletions import DeletionSearch, deletions
 from sink.queries.latest import LATEST
@@ -25,6 +28,7 @@ from sink.queries.selection import Selection
 from sink.queries.series import series
 from sink.queries.shape import Shape
 from sink.reads import Page, page_of
+from sink.rollups import RollupTable
 from sink.store import Store
 from varve.errors import Fault, NotFound
 from varve.events import ValueType
@@ -81,6 +85,17 @@ class Reads:
         if selection.series == ():
             return Page(Query("SELECT NULL AS value WHERE 0"), None)  # filters that nothing matches
         return await self._calls.call(lambda store: page_of(store, shape, selection))
+
+    async def rollup(self, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
+        return await self._calls.call(lambda store: rollups.rollup(store, selection, functions, grid))
+
+    async def points(self, selection: Selection) -> RollupTable:
+        """The flat read's points as a table, column `value`: to be thinned or interpolated."""
+        return await self._calls.call(lambda store: rollups.points(store, selection))
+
+    async def span(self, selection: Selection) -> tuple[int, int]:
+        """[from, until): of the selection, or of what its series have."""
+        return await self._calls.call(lambda store: rollups.span(store, selection))
 
     def watermark(self, vector: Mapping[int, int]) -> tuple[int, ...]:
         return tuple(vector.get(partition, 0) for partition in range(self._partitions))

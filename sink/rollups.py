@@ -1,0 +1,163 @@
+"""Rollups of series: aggregates by period, out of stored rows where they are right, and live out of the flat read elsewhere (I8).
+
+Before: a route or door with a selection, functions and a grid. After: shaping.py fills, interpolates, folds and thins the table.
+Blocking, like the store; all questions are at the selection's one watermark vector (I9).
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sink.functions import Function, of_aggregates
+from sink.periods import Grid
+from sink.queries.flat import FLAT
+from sink.queries.query import Query
+from sink.queries.rollup import by_grid, extent, values
+from sink.queries.selection import Selection
+from sink.reads import page_of
+from sink.store import Store
+from streams.aggregate import AGGREGATE, Aggregates
+from varve.errors import Incorrect
+
+SERIES_MAX = 2_000  # bound into one query: an address line has its length
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RollupTable:
+    """n rows, sorted by (index, bucket). index: int32[n] into series; bucket: int64[n] UTC ns, its start (or a point's valid_time);
+    values: float64[n] by function name; valid: bool[n], false where a row has nothing to say and its values are null; None: all are valid.
+    """
+
+    series: tuple[uuid.UUID, ...]
+    index: NDArray[np.int32]
+    bucket: Int64s
+    values: dict[str, Floats]
+    valid: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.bucket)
+
+    def taken(self, rows: Any) -> "RollupTable":
+        """Some of the rows, in order: a slice, a mask or indexes."""
+        valid = None if self.valid is None else self.valid[rows]
+        return RollupTable(self.series, self.index[rows], self.bucket[rows], {name: one[rows] for name, one in self.values.items()}, valid)
+
+
+def rollup(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
+    """One row a series and bucket that has values. The selection names its series and its span; its page and columns are not looked at."""
+    asked = _asked(selection)
+    assert asked.series is not None
+    parts = [_some(store, replace(asked, series=some), functions, grid) for some in _chunks(asked.series)]
+    return _joined(asked.series, parts, tuple(function.name for function in functions))
+
+
+def points(store: Store, selection: Selection) -> RollupTable:
+    """The flat read's points that are not null, as `value`."""
+    asked = _asked(selection)
+    assert asked.series is not None
+    parts = []
+    for some in _chunks(asked.series):
+        table = store.arrow(values(_flat(store, replace(asked, series=some))))
+        parts.append(_sorted(some, _indexes(table, some), _column(table, "at"), {"value": _column(table, "value")}))
+    return _joined(asked.series, parts, ("value",))
+
+
+def span(store: Store, selection: Selection) -> tuple[int, int]:
+    """[from, until) of the selection, where it leaves one open that of the layers in view; empty where there is none."""
+    if selection.from_ is not None and selection.until is not None:
+        return selection.from_, selection.until
+    found = [store.rows(extent(replace(selection, series=some)))[0] for some in _chunks(selection.series or ())]
+    firsts, lasts = ([row[name] for row in found if row["layers"]] for name in ("first", "last"))
+    from_ = selection.from_ if selection.from_ is not None else min(firsts, default=0)
+    until = selection.until if selection.until is not None else min(max(lasts, default=from_ - 1) + 1, np.iinfo(np.int64).max)
+    return from_, until
+
+
+def _asked(selection: Selection) -> Selection:
+    if selection.series is None:
+        raise Incorrect("rollup-series", "a rollup names its series: give series_id, key or a filter")
+    if "text" in selection.value_types:
+        raise Incorrect("rollup-text", "a rollup is of numbers or booleans: leave series of text out (their value_type is text)")
+    columns = ("series_id", "valid_time", "value")
+    return replace(
+        selection, value_types=frozenset({"number"}), columns=columns, order="series", after=None, limit=None, offset=0
+    )  # booleans count as 0 and 1
+
+
+def _some(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
+    assert selection.series is not None
+    if not len(grid):
+        return _empty(selection.series, tuple(function.name for function in functions))
+    return _live(store, selection, functions, grid)
+
+
+def _live(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
+    """Out of the flat read, straight into the grid."""
+    assert selection.series is not None
+    fields = set().union(*(function.needs for function in functions if function.stored))
+    table = store.arrow(by_grid(_flat(store, selection), grid, fields, [function for function in functions if not function.stored]))
+    parts = _aggregates(table)
+    found = {
+        function.name: of_aggregates(function, parts) if function.stored else _column(table, function.name).astype(np.float64)
+        for function in functions
+    }
+    return _sorted(selection.series, _indexes(table, selection.series), _column(table, "bucket"), found)
+
+
+def _flat(store: Store, selection: Selection) -> Query:
+    return page_of(store, FLAT, selection).query
+
+
+def _aggregates(table: pa.Table) -> Aggregates:
+    """AGGREGATE[n] of the fields that the table has."""
+    parts = np.zeros(table.num_rows, AGGREGATE)
+    for name in table.column_names:
+        if name in (AGGREGATE.names or ()):
+            parts[name] = _column(table, name)
+    return parts
+
+
+def _column(table: pa.Table, name: str) -> NDArray[Any]:
+    found: NDArray[Any] = table.column(name).to_numpy()
+    return found
+
+
+def _indexes(table: pa.Table, series: tuple[uuid.UUID, ...]) -> NDArray[np.int32]:
+    """Of each row's series_id into series."""
+    if len(series) == 1 or not table.num_rows:
+        return np.zeros(table.num_rows, np.int32)
+    known = np.frombuffer(b"".join(one.bytes for one in series), "S16")
+    order = np.argsort(known)
+    column = table.column("series_id").combine_chunks()
+    stored = column.storage if hasattr(column, "storage") else column
+    given = np.frombuffer(stored.buffers()[1], "S16", count=len(stored), offset=stored.offset * 16)
+    return order[np.searchsorted(known[order], given)].astype(np.int32)
+
+
+def _sorted(series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, found: dict[str, Floats]) -> RollupTable:
+    order = np.lexsort((bucket, index))
+    return RollupTable(series, index[order], bucket[order], {name: one[order] for name, one in found.items()})
+
+
+def _joined(series: tuple[uuid.UUID, ...], parts: Sequence[RollupTable], names: Sequence[str]) -> RollupTable:
+    """Parts of successive chunks of the series."""
+    if not parts:
+        return _empty(series, names)
+    index = [part.index + at * SERIES_MAX for at, part in enumerate(parts)]
+    found = {name: np.concatenate([part.values[name] for part in parts]) for name in names}
+    return RollupTable(series, np.concatenate(index).astype(np.int32), np.concatenate([part.bucket for part in parts]), found)
+
+
+def _empty(series: tuple[uuid.UUID, ...], names: Sequence[str]) -> RollupTable:
+    return RollupTable(series, np.zeros(0, np.int32), np.zeros(0, np.int64), {name: np.zeros(0) for name in names})
+
+
+def _chunks(series: tuple[uuid.UUID, ...]) -> list[tuple[uuid.UUID, ...]]:
+    return [series[at : at + SERIES_MAX] for at in range(0, len(series), SERIES_MAX)]
