@@ -15,10 +15,10 @@ from api.listings import SeriesFilter, deletion_row, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
+from api.views import Views
 from sink import rollups
 from sink.functions import Function
 from sink.periods import Grid
-from api.views import Views
 from sink.queries.deletions import DeletionSearch, deletions
 from sink.queries.latest import LATEST
 from sink.queries.layer import layer, series_version
