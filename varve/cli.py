@@ -12,6 +12,7 @@ import typer
 
 from varve.cli_letters import letters
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, with_store
+from varve.cli_purge import purge
 from varve.errors import Unavailable, VarveError
 from varve.process import without_pandas
 
@@ -123,6 +124,9 @@ def rebuild(data: DataOption = None, yes: Annotated[bool, typer.Option("--yes", 
 
     if not run_rebuild(read_settings(data), say, lambda question: yes or typer.confirm(question)):
         raise typer.Exit(1)
+
+
+app.command()(purge)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import httpx
 import pyarrow as pa
 
+from varve import client_changes as changes
 from varve.client_frames import Missing, frame_of, named, series_of, wide_of
 from varve.client_http import Line, Params, Retries
 from varve.client_progress import transfer
@@ -141,6 +142,80 @@ class Client:
         params = {"known_time": instant_text(known_time, "known_time"), "changed_by": changed_by}
         how = Upload("/api/v1/points", params, missing, wait, key or new_id().hex, parallel, self._progress)
         return upload(self._line, name, given, how)
+
+    def increment(
+        self,
+        series: "str | uuid.UUID | pd.Series[Any] | pd.DataFrame | pa.Table",
+        amounts: "pd.Series[Any] | pd.DataFrame | pa.Table | None" = None,
+        *,
+        known_time: Any = None,
+        changed_by: str | None = None,
+        wait: Wait = "view",
+        key: str | None = None,
+        parallel: int = 1,
+    ) -> Written:
+        """Add to what the cells hold, as write() takes values; a cell never set counts from 0."""
+        name, given = named_values(series, amounts)
+        params = {"known_time": instant_text(known_time, "known_time"), "changed_by": changed_by}
+        how = Upload("/api/v1/increments", params, None, wait, key or new_id().hex, parallel, self._progress)
+        return upload(self._line, name, given, how)
+
+    def increment_at(
+        self, series: Name, valid_time: Any, amount: float = 1.0, *, changed_by: str | None = None, key: str | None = None
+    ) -> float:
+        """Add to one cell; its value right after that, whoever else adds to it."""
+        return changes.increment_at(self._line, series, valid_time, amount, changed_by, key)
+
+    def increment_latest(
+        self, series: Name, amount: float = 1.0, *, changed_by: str | None = None, key: str | None = None
+    ) -> dict[str, Any]:
+        """Write the latest value plus amount at a new instant; valid_time and value of it."""
+        return changes.increment_latest(self._line, series, amount, changed_by, key)
+
+    def rewrite(
+        self,
+        series: Name,
+        values: "pd.Series[Any] | pd.DataFrame | pa.Table",
+        *,
+        known_time: Any = None,
+        changed_by: str | None = None,
+        missing: Missing | None = None,
+        wait: Wait = "view",
+        key: str | None = None,
+    ) -> Written:
+        """Hide what a series holds and write these values, in one: no read sees one without the other."""
+        params = {"known_time": instant_text(known_time, "known_time"), "changed_by": changed_by}
+        return changes.rewrite(self._line, series, values, params, missing, wait, key)
+
+    def delete(
+        self,
+        series: Name,
+        start: Any = None,
+        until: Any = None,
+        *,
+        everything: bool = False,
+        known_time: Any = None,
+        changed_by: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Hide what a series holds in [start, until), or everything; as_of() and history() still show it."""
+        changes.delete_points(self._line, series, start, until, everything, {"known_time": known_time, "changed_by": changed_by}, key)
+
+    def delete_series(self, series: Name, *, changed_by: str | None = None, key: str | None = None) -> None:
+        """Hide a series with all that it holds; a write or create() by its key makes it again, empty."""
+        changes.delete_series(self._line, series, self.tenant, changed_by, key)
+
+    def deletions(self, series: Name | Sequence[Name] | None = None) -> list[dict[str, Any]]:
+        """What was deleted, rewritten or purged, of deleted series too."""
+        ids = [] if series is None else [str(ident) for ident in named_series(series, self.tenant)]
+        return [dict(row) for row in self._line.listed("/api/v1/deletions", "deletions", {"series_id": ids, "after": self.token})]
+
+    def purge(
+        self, series: Name, start: Any = None, until: Any = None, *, dry_run: bool = False, changed_by: str | None = None,
+        key: str | None = None,
+    ) -> int:  # fmt: skip
+        """Erase rows from the tables for ever, how many; dry_run counts and erases nothing."""
+        return changes.purge(self._line, series, start, until, dry_run, changed_by, key)
 
     def update(
         self,

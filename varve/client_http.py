@@ -66,8 +66,8 @@ class Line:
         return self._send("GET", path, params, {"Accept": JSON}, None).json()
 
     def write(self, method: str, path: str, body: Any, params: Params | None = None, key: str | None = None) -> Any:
-        """A JSON or Arrow body; the same key with the same body counts once, now and on a later day."""
-        content, kind = (arrow_bytes(body), ARROW) if isinstance(body, pa.Table) else (orjson.dumps(body), JSON)
+        """A JSON or Arrow body, or none; the same key with the same body counts once, now and on a later day."""
+        content, kind = (arrow_bytes(body), ARROW) if isinstance(body, pa.Table) else (b"" if body is None else orjson.dumps(body), JSON)
         headers = {"Content-Type": kind, "Accept": JSON, "Idempotency-Key": key or new_id().hex}
         return self._send(method, path, params, headers, content).json()
 
