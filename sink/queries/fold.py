@@ -1,40 +1,96 @@
-"""Layers folded in SQL, in the order (known_time, version) of I7: each replaces the fields in its mask. Pure.
+"""Layers folded in SQL, in the order (known_time, version) of I7: a set or update replaces the fields in its mask, an add adds
+to the value. Pure.
 
-cells() has one row a cell, strata() one a layer with the cell as it was then. An argMax over a tuple keeps nulls; rows that
-came twice count once. Adds belong beside the sets, in _fields().
+cells() has one row a cell, strata() one a layer with the cell as it was then. Rows that came twice count once: FINAL and
+LIMIT 1 BY see to it, not a merge. An argMax over a tuple keeps nulls. Sums are Kahan's, so that the order in which threads
+add does not show.
 """
 
 from collections.abc import Sequence
 
-_FIELDS = ("value", "text"), ("annotation",), ("tags",), ("valid_time_end",)  # by mask bit
+from sink.queries.layers import Source
+from streams.points import OP_ADD
+
+_VALUE, _TEXT = 1, 2  # places in a base
+_OTHERS = ("annotation", "tags", "valid_time_end")  # mask bits 2, 4, 8
 _LAST = ("known_time", "version", "recorded_time", "run_id", "changed_by")
-_UP_TO = """WINDOW up_to AS (
-  PARTITION BY l.series_id, l.valid_time ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-)"""
+_ORDER = "(l.known_time, l.version)"
+_SETS = f"bitTest(l.mask, 0) AND l.op != {OP_ADD}"
+_LAYER_VALUE = f"""multiIf(l.running IS NOT NULL, l.running,
+    countIf(l.op = {OP_ADD}) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), {_ORDER}, {_SETS}) OVER since, 1),
+    sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since)"""
 
 
-def cells(where: Sequence[str]) -> str:
+def cells(layers: Source) -> str:
     """A subquery with the columns of a layer, one row a cell, its last layer's times and origin."""
-    newest = f"argMax(tuple({_listed(_LAST)}), (l.known_time, l.version))"
-    last = [f"tupleElement({newest}, {at}) AS {name}" for at, name in enumerate(_LAST, 1)]
-    return _subquery([*_same("series_id", "valid_time"), *last, *_fields("")], "points", where, "GROUP BY l.series_id, l.valid_time")
+    last = [f"tupleElement(newest, {at}) AS {name}" for at, name in enumerate(_LAST, 1)]
+    names = [
+        *_same("series_id", "valid_time"),
+        f"argMax(tuple({_listed(_LAST)}, l.running), {_ORDER}) AS newest",
+        f"argMaxIf(tuple(l.value, l.text, l.known_time, l.version), {_ORDER}, {_SETS}) AS base",
+        f"groupArrayIf(tuple(l.known_time, l.version, l.value), l.op = {OP_ADD}) AS adds",
+        "arrayFilter(a -> base.4 = 0 OR (a.1, a.2) > (base.3, base.4), adds) AS later",
+        *last,
+        f"{_cell_value(layers.running)} AS value",
+        f"base.{_TEXT} AS text",
+        *_others(""),
+    ]
+    table = layers.table.replace("points AS l", "points AS l FINAL", 1)
+    return _subquery(names, table, layers.where, "GROUP BY l.series_id, l.valid_time")
 
 
-def strata(where: Sequence[str]) -> str:
-    """A subquery with the columns of a layer, one row a layer, the cell's fields as folded up to it."""
+def strata(layers: Source, apart: Sequence[tuple[str, str]] = ()) -> str:
+    """A subquery with the columns of a layer, one row a layer, the cell's fields as folded up to it. apart: (expression, name)
+    of further columns; layers that differ in the first of them are folded apart."""
     names = ("series_id", "valid_time", *_LAST, "op", "mask")
-    every = (*names, *(name for fields in _FIELDS for name in fields))
-    once = _subquery(_same(*every), "points", where, "LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version")
-    return _subquery([*_same(*names), *_fields(" OVER up_to")], once, (), _UP_TO)
+    every = (*names, "value", "text", "running", *_OTHERS)
+    more = [name for _, name in apart]
+    once = _subquery(
+        [*_same(*every), *(f"{expression} AS {name}" for expression, name in apart)],
+        layers.table,
+        layers.where,
+        "LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version",
+    )
+    cell = ["l.series_id", "l.valid_time", *(f"l.{name}" for name in more[:1])]
+    known = "if(l.version = max(l.version) OVER up_to, l.running, NULL)" if layers.running else "CAST(NULL, 'Nullable(Float64)')"
+    numbered = _subquery(
+        [
+            *_same(*names, "value", "text", *more),
+            *_others(" OVER up_to"),
+            f"{known} AS running",
+            f"countIf({_SETS}) OVER up_to AS base",
+        ],
+        once,
+        (),
+        _window("up_to", cell),
+    )
+    folded = [
+        f"{_LAYER_VALUE} AS value",
+        f"tupleElement(argMaxIf(tuple(l.text), {_ORDER}, {_SETS}) OVER since, 1) AS text",
+    ]
+    return _subquery([*_same(*names, *_OTHERS, *more), *folded], numbered, (), _window("since", [*cell, "l.base"]))
 
 
-def _fields(over: str) -> list[str]:
+def _cell_value(running: bool) -> str:
+    """Of the value that was set last and the adds after it; null under adds counts 0. An add that came last and sorts last
+    knows the sum, if it is running."""
+    added = f"arrayReduce('sumKahan', arrayPushFront(arrayMap(a -> ifNull(a.3, 0), later), ifNull(base.{_VALUE}, 0)))"
+    known = f"newest.{len(_LAST) + 1} IS NOT NULL AND newest.2 = max(l.version), newest.{len(_LAST) + 1}, " if running else ""
+    return f"multiIf({known}empty(later), base.{_VALUE}, {added})"
+
+
+def _others(over: str) -> list[str]:
     """Each field from the newest layer whose mask has its bit."""
-    found = []
-    for bit, names in enumerate(_FIELDS):
-        newest = f"argMaxIf(tuple({_listed(names)}), (l.known_time, l.version), bitTest(l.mask, {bit})){over}"
-        found += [f"tupleElement({newest}, {at}) AS {name}" for at, name in enumerate(names, 1)]
-    return found
+    return [
+        f"tupleElement(argMaxIf(tuple(l.{name}), {_ORDER}, bitTest(l.mask, {bit})){over}, 1) AS {name}"
+        for bit, name in enumerate(_OTHERS, 1)
+    ]
+
+
+def _window(name: str, by: Sequence[str]) -> str:
+    return f"""WINDOW {name} AS (
+  PARTITION BY {", ".join(by)} ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)"""
 
 
 def _same(*names: str) -> list[str]:
@@ -45,7 +101,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"l.{name}" for name in names)
 
 
-def _subquery(names: Sequence[str], source: str, where: Sequence[str], tail: str) -> str:
+def _subquery(names: Sequence[str], table: str, where: Sequence[str], tail: str) -> str:
     listed = ",\n  ".join(names)
     conditions = "\nWHERE " + "\n  AND ".join(where) if where else ""
-    return f"(\nSELECT\n  {listed}\nFROM {source} AS l{conditions}\n{tail}\n)"
+    return f"(\nSELECT\n  {listed}\nFROM {table}{' AS l' if table.startswith('(') else ''}{conditions}\n{tail}\n)"

@@ -16,6 +16,7 @@ COLUMNS = (
     "series_id", "valid_time", "value", "text", "valid_time_end", "known_time", "recorded_time", "run_id", "changed_by",
     "annotation", "tags", "version", "op", "mask",
 )  # fmt: skip
+OF_HISTORY = (*COLUMNS, "deleted_time")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Selection:
 
     series: None is all of the tenant. watermark: next offset of each partition. as_of_known, as_of_recorded, known_until bound
     the layers that count; known_from bounds the rows shown; run_id keeps the layers of one run. after: the key of the last
-    row of the page before, its columns by name (see Shape.keys). columns: () is the shape's plain choice.
+    row of the page before, its columns by name (see Shape.keys). columns: () is the shape's plain choice. version_until, for
+    one series alone, sees only what has a smaller version.
     """
 
     tenant: uuid.UUID
@@ -43,13 +45,15 @@ class Selection:
     offset: int = 0
     value_types: frozenset[ValueType] = frozenset({"number"})
     columns: tuple[str, ...] = ()
+    version_until: int | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise Incorrect("limit-out-of-range", f"limit: {self.limit} rows cannot be read: give 1 or more")
-        unknown = [name for name in self.columns if name not in COLUMNS]
+        unknown = [name for name in self.columns if name not in OF_HISTORY]
         if unknown:
             raise Incorrect("column-unknown", f"there is no column '{unknown[0]}' in a read: choose from {', '.join(COLUMNS)}")
+        assert self.version_until is None or self.single is not None, "versions compare within a series"
 
     @property
     def single(self) -> uuid.UUID | None:

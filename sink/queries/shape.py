@@ -1,14 +1,16 @@
-"""What read shapes have in common: output columns, order, pages by key. A shape has a plain query, right while every layer
-it sees is a full set, and a folded one, right always; sink/reads.py chooses from the rows. Pure.
+"""What read shapes have in common: output columns, order, pages by key. A shape has one query for each View: sink/reads.py
+chooses it from the rows, so that full sets that nothing hides are read in the table's own order. Pure.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sink.queries.layers import instant_place, seen
+from sink.queries.layers import View, deleted, instant_place, seen
 from sink.queries.query import Query
-from sink.queries.selection import Selection
+from sink.queries.selection import COLUMNS, Selection
+from streams.points import OP_SET
+from varve.errors import Incorrect
 
 CELL = ("series_id", "valid_time")
 _INSTANTS = frozenset({"valid_time", "known_time"})
@@ -21,32 +23,38 @@ class Shape:
     """keys: the columns that name a row, in the selection's order, for `after`."""
 
     name: str
-    plain: Callable[[Selection], Query]
-    folded: Callable[[Selection], Query]
+    query: Callable[[Selection, View], Query]
     keys: Callable[[Selection], tuple[str, ...]]
 
-    def boundary(self, selection: Selection, folded: bool) -> Query:
+    def boundary(self, selection: Selection, view: View) -> Query:
         """The key of the page's last row, and a second row where there is a next page."""
         assert selection.limit is not None
         asked = replace(selection, columns=self.keys(selection), limit=2, offset=selection.offset + selection.limit - 1)
-        return self.folded(asked) if folded else self.plain(asked)
+        return self.query(asked, view)
 
 
 def probe(selection: Selection) -> Query:
-    """partial: is any layer not a full set? layers: how many there are, counted no further than one beyond the page."""
+    """partial: is any layer not a full set? deleted: is there a deletion that may hide one? layers: how many
+    there are, hidden ones too, counted no further than one beyond the page."""
     where, bound = seen(selection)
+    hiding, more = deleted(selection)
     conditions = "\n    AND ".join(where)
-    partial = f"SELECT count() FROM (SELECT 1 FROM points AS l WHERE {conditions}\n    AND l.op != 0 LIMIT 1)"
-    if selection.limit is None:
-        return Query(f"SELECT ({partial}) AS partial, 0 AS layers", bound)
-    layers = f"SELECT count() FROM (SELECT 1 FROM points AS l WHERE {conditions}\n    LIMIT {{layers_max:UInt64}})"
-    return Query(f"SELECT ({partial}) AS partial,\n  ({layers}) AS layers", bound | {"layers_max": selection.limit + 1})
+    asked = {
+        "partial": f"SELECT count() FROM (SELECT 1 FROM points AS l WHERE {conditions}\n    AND l.op != {OP_SET} LIMIT 1)",
+        "deleted": "SELECT count() FROM (SELECT 1 FROM deletions AS d WHERE " + "\n    AND ".join(hiding) + " LIMIT 1)",
+    }
+    if selection.limit is not None:
+        asked["layers"] = f"SELECT count() FROM (SELECT 1 FROM points AS l WHERE {conditions}\n    LIMIT {{layers_max:UInt64}})"
+        bound["layers_max"] = selection.limit + 1
+    return Query("SELECT " + ",\n  ".join(f"({question}) AS {name}" for name, question in asked.items()), bound | more)
 
 
 def columns(selection: Selection, alias: str, keys: Sequence[str] = ()) -> str:
-    """The SELECT list, out of a table `alias` that has the columns of a layer."""
+    """The SELECT list, out of a table `alias` that has the columns of a layer; history has a function of its own."""
     names = selection.columns or (*(() if selection.single else ("series_id",)), "valid_time", *keys, *_plain_values(selection))
-    return ",\n  ".join(_column(name, alias, selection) for name in names)
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise Incorrect("column-unknown", f"only history has the column '{unknown[0]}': choose from {', '.join(COLUMNS)}")
+    return ",\n  ".join(column(name, alias, selection) for name in names)
 
 
 def clauses(where: Sequence[str], order: Sequence[str], by: Sequence[str], selection: Selection, bound: dict[str, Any], alias: str) -> str:
@@ -93,7 +101,7 @@ def _plain_values(selection: Selection) -> tuple[str, ...]:
     return ("value", "text") if len(selection.value_types) > 1 else ("value",)
 
 
-def _column(name: str, alias: str, selection: Selection) -> str:
+def column(name: str, alias: str, selection: Selection) -> str:
     match name:
         case "value" if selection.value_types == {"text"}:
             return f"{alias}.text AS value"

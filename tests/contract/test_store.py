@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from sink.queries.flat import FLAT
+from sink.queries.layers import View
 from sink.queries.outcomes import outcomes
 from sink.queries.query import Query
 from sink.queries.runs import RunSearch, runs
@@ -67,7 +68,7 @@ def test_columns_that_are_left_out_take_their_defaults(store: Store) -> None:
     tenant = new_id()
     whole = layers_table([layer(tenant, 0, None)])
     store.insert("points", whole.drop_columns(["value", "running", "text", "run_id", "valid_time_end", "changed_by", "annotation", "tags"]))
-    found = rows_of(store.arrow(FLAT.plain(Selection(tenant, (9,), (SERIES_ID,)).every_column())))
+    found = rows_of(store.arrow(FLAT.query(Selection(tenant, (9,), (SERIES_ID,)).every_column(), View())))
     assert [(row["value"], row["run_id"], row["changed_by"], row["annotation"], row["tags"]) for row in found] == [
         (None, None, "", None, [])
     ]
@@ -77,14 +78,14 @@ def test_three_centuries_fit_in_one_block_and_come_back_to_the_nanosecond(store:
     tenant = new_id()
     times = [EARLIEST, *range(EARLIEST + 1, LATEST, YEAR), LATEST]
     store.insert("points", layers_table([layer(tenant, time, 1.0) for time in times]))
-    assert [row["valid_time"] for row in rows_of(store.arrow(FLAT.plain(Selection(tenant, (9,), (SERIES_ID,)))))] == times
+    assert [row["valid_time"] for row in rows_of(store.arrow(FLAT.query(Selection(tenant, (9,), (SERIES_ID,)), View())))] == times
 
 
 def test_json_written_by_the_store_has_instants_in_utc_and_numbers_as_numbers(store: Store) -> None:
     tenant = new_id()
     store.insert("points", layers_table([layer(tenant, 1, 0.5, version=2**53 + 1), layer(tenant, 2, None)]))
     selection = Selection(tenant, (1 << 40,), (SERIES_ID,), columns=("valid_time", "value", "version"))
-    lines = [json.loads(line) for line in store.raw(FLAT.plain(selection), "JSONEachRow").splitlines()]
+    lines = [json.loads(line) for line in store.raw(FLAT.query(selection, View()), "JSONEachRow").splitlines()]
     assert lines == [
         {"valid_time": "1970-01-01T00:00:00.000000001Z", "value": 0.5, "version": 2**53 + 1},
         {"valid_time": "1970-01-01T00:00:00.000000002Z", "value": None, "version": 1},

@@ -11,6 +11,7 @@ import pytest
 
 from sink.consumer import follow_progress
 from sink.queries.flat import FLAT
+from sink.queries.layers import View
 from sink.queries.selection import Selection
 from sink.store import Store
 from sink.watermark import Watermarks
@@ -68,7 +69,7 @@ def test_a_sink_process_stores_what_is_on_the_broker_and_goes_on_after_a_stop_an
             process.wait()
     store = Store.open(settings)
     try:
-        rows = rows_of(store.arrow(FLAT.plain(Selection(tenant, (9, 9), (series,)))))
+        rows = rows_of(store.arrow(FLAT.query(Selection(tenant, (9, 9), (series,)), View())))
     finally:
         store.close()
     assert [(row["valid_time"], row["value"]) for row in rows] == [(0, 0.0), (1, 1.0), (2, 2.0)]

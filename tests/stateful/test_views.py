@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
+from sink.queries.layers import ALWAYS, View
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.relative import DaysBefore, Lead, relative
 from sink.queries.selection import Selection
@@ -149,7 +150,7 @@ def test_plain_and_folded_queries_agree_where_every_layer_is_a_full_set(store: S
     insert_in_blocks(store, drawn, found)
     selection = drawn.draw(selections(found))
     for shape, *_ in shapes():
-        assert rows_of(store.arrow(shape.plain(selection))) == rows_of(store.arrow(shape.folded(selection))), shape.name
+        assert rows_of(store.arrow(shape.query(selection, View()))) == rows_of(store.arrow(shape.query(selection, ALWAYS))), shape.name
 
 
 def insert_in_blocks(store: Store, drawn: st.DataObject, found: list[oracle.Layer]) -> None:
@@ -224,5 +225,5 @@ def test_a_cutoff_holds_to_the_nanosecond_on_days_when_clocks_change(
         "mask": 15,
     }
     store.insert("points", layers_table([layer | {"known_time": at + row, "version": row + 1, "value": float(row)} for row in (0, 1)]))
-    (row,) = rows_of(store.arrow(relative(cutoff).plain(Selection(tenant, (9,), (ident,)))))
+    (row,) = rows_of(store.arrow(relative(cutoff).query(Selection(tenant, (9,), (ident,)), View())))
     assert row["value"] == 0.0

@@ -13,6 +13,7 @@ import pytest
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
+from sink.queries.layers import ALWAYS, View
 from sink.queries.outcomes import outcomes
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
@@ -36,11 +37,13 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     shapes.append(replace(relative(DaysBefore(1, 43_200, "Europe/Stockholm")), name="relative_days"))
     for shape in shapes:
         key = dict.fromkeys(shape.keys(MANY), 3) | {"series_id": SERIES}
-        yield f"{shape.name}_plain", shape.plain(ONE)
-        yield f"{shape.name}_plain_page", shape.plain(replace(MANY, after=key))
-        yield f"{shape.name}_folded", shape.folded(ONE)
-        yield f"{shape.name}_folded_page", shape.folded(replace(MANY, after=key))
-    yield "flat_boundary", FLAT.boundary(MANY, folded=False)
+        yield f"{shape.name}_plain", shape.query(ONE, View())
+        yield f"{shape.name}_plain_page", shape.query(replace(MANY, after=key), View())
+        yield f"{shape.name}_folded", shape.query(ONE, View(folded=True))
+        yield f"{shape.name}_folded_page", shape.query(replace(MANY, after=key), View(folded=True))
+        yield f"{shape.name}_hiding", shape.query(ONE, View(hiding=True))
+        yield f"{shape.name}_always_page", shape.query(replace(MANY, after=key), ALWAYS)
+    yield "flat_boundary", FLAT.boundary(MANY, View())
     yield "probe", probe(ONE)
     yield "probe_page", probe(MANY)
     search = SeriesSearch(

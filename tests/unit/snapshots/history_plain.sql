@@ -10,7 +10,8 @@ SELECT l.series_id AS series_id,
   l.tags AS tags,
   l.version AS version,
   l.op AS op,
-  l.mask AS mask
+  l.mask AS mask,
+  CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS deleted_time
 FROM points AS l
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}

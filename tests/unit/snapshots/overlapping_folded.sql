@@ -12,11 +12,13 @@ SELECT
   l.changed_by AS changed_by,
   l.op AS op,
   l.mask AS mask,
-  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)) OVER up_to, 1) AS value,
-  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)) OVER up_to, 2) AS text,
-  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
-  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
-  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end
+  l.annotation AS annotation,
+  l.tags AS tags,
+  l.valid_time_end AS valid_time_end,
+  multiIf(l.running IS NOT NULL, l.running,
+    countIf(l.op = 1) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1),
+    sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since) AS value,
+  tupleElement(argMaxIf(tuple(l.text), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1) AS text
 FROM (
 SELECT
   l.series_id AS series_id,
@@ -30,6 +32,25 @@ SELECT
   l.mask AS mask,
   l.value AS value,
   l.text AS text,
+  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end,
+  if(l.version = max(l.version) OVER up_to, l.running, NULL) AS running,
+  countIf(bitTest(l.mask, 0) AND l.op != 1) OVER up_to AS base
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  l.value AS value,
+  l.text AS text,
+  l.running AS running,
   l.annotation AS annotation,
   l.tags AS tags,
   l.valid_time_end AS valid_time_end
@@ -43,6 +64,10 @@ LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version
 ) AS l
 WINDOW up_to AS (
   PARTITION BY l.series_id, l.valid_time ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)
+) AS l
+WINDOW since AS (
+  PARTITION BY l.series_id, l.valid_time, l.base ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
 )
 ) AS c
 ORDER BY c.series_id, c.valid_time, c.known_time, c.version DESC

@@ -4,24 +4,28 @@ FROM (
 SELECT
   l.series_id AS series_id,
   l.valid_time AS valid_time,
-  tupleElement(argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by), (l.known_time, l.version)), 1) AS known_time,
-  tupleElement(argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by), (l.known_time, l.version)), 2) AS version,
-  tupleElement(argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by), (l.known_time, l.version)), 3) AS recorded_time,
-  tupleElement(argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by), (l.known_time, l.version)), 4) AS run_id,
-  tupleElement(argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by), (l.known_time, l.version)), 5) AS changed_by,
-  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)), 1) AS value,
-  tupleElement(argMaxIf(tuple(l.value, l.text), (l.known_time, l.version), bitTest(l.mask, 0)), 2) AS text,
+  argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by, l.running), (l.known_time, l.version)) AS newest,
+  argMaxIf(tuple(l.value, l.text, l.known_time, l.version), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) AS base,
+  groupArrayIf(tuple(l.known_time, l.version, l.value), l.op = 1) AS adds,
+  arrayFilter(a -> base.4 = 0 OR (a.1, a.2) > (base.3, base.4), adds) AS later,
+  tupleElement(newest, 1) AS known_time,
+  tupleElement(newest, 2) AS version,
+  tupleElement(newest, 3) AS recorded_time,
+  tupleElement(newest, 4) AS run_id,
+  tupleElement(newest, 5) AS changed_by,
+  multiIf(newest.6 IS NOT NULL AND newest.2 = max(l.version), newest.6, empty(later), base.1, arrayReduce('sumKahan', arrayPushFront(arrayMap(a -> ifNull(a.3, 0), later), ifNull(base.1, 0)))) AS value,
+  base.2 AS text,
   tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)), 1) AS annotation,
   tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)), 1) AS tags,
   tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)), 1) AS valid_time_end
-FROM points AS l
+FROM points AS l FINAL
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}
   AND l.version < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
-  AND toUnixTimestamp64Nano(l.known_time) <= toInt128(toUnixTimestamp64Second((makeDateTime64(toYear((subtractDays((toDate32(l.valid_time, {zone:String}) AS local_day), {days:UInt32}) AS cut_day)), toMonth(cut_day), toDayOfMonth(cut_day), {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String}) AS cut_at)) + {second_of_day:Int64} - toInt64(toHour(cut_at) * 3600 + toMinute(cut_at) * 60 + toSecond(cut_at))) * 1000000000
-  AND toInt32(local_day) - toInt32({days:UInt32}) >= -25567
+  AND toUnixTimestamp64Nano(l.known_time) <= toInt128(toUnixTimestamp64Second(makeDateTime64(toYear(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toDayOfMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String})) + {second_of_day:Int64} - toInt64(toHour(makeDateTime64(toYear(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toDayOfMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String})) * 3600 + toMinute(makeDateTime64(toYear(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toDayOfMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String})) * 60 + toSecond(makeDateTime64(toYear(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), toDayOfMonth(subtractDays(toDate32(l.valid_time, {zone:String}), {days:UInt32})), {hour:UInt8}, {minute:UInt8}, {second:UInt8}, 0, 0, {zone:String})))) * 1000000000
+  AND toInt32(toDate32(l.valid_time, {zone:String})) - toInt32({days:UInt32}) >= -25567
 GROUP BY l.series_id, l.valid_time
 ) AS c
 ORDER BY c.series_id, c.valid_time

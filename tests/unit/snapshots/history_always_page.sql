@@ -1,0 +1,102 @@
+SELECT c.series_id AS series_id,
+  c.valid_time AS valid_time,
+  c.value AS value,
+  c.valid_time_end AS valid_time_end,
+  c.known_time AS known_time,
+  c.recorded_time AS recorded_time,
+  nullIf(c.run_id, toUUID('00000000-0000-0000-0000-000000000000')) AS run_id,
+  c.changed_by AS changed_by,
+  c.annotation AS annotation,
+  c.tags AS tags,
+  c.version AS version
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  l.annotation AS annotation,
+  l.tags AS tags,
+  l.valid_time_end AS valid_time_end,
+  l.hidden_by AS hidden_by,
+  l.deleted_time AS deleted_time,
+  multiIf(l.running IS NOT NULL, l.running,
+    countIf(l.op = 1) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1),
+    sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since) AS value,
+  tupleElement(argMaxIf(tuple(l.text), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1) AS text
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  l.value AS value,
+  l.text AS text,
+  l.hidden_by AS hidden_by,
+  l.deleted_time AS deleted_time,
+  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end,
+  CAST(NULL, 'Nullable(Float64)') AS running,
+  countIf(bitTest(l.mask, 0) AND l.op != 1) OVER up_to AS base
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.known_time AS known_time,
+  l.version AS version,
+  l.recorded_time AS recorded_time,
+  l.run_id AS run_id,
+  l.changed_by AS changed_by,
+  l.op AS op,
+  l.mask AS mask,
+  l.value AS value,
+  l.text AS text,
+  l.running AS running,
+  l.annotation AS annotation,
+  l.tags AS tags,
+  l.valid_time_end AS valid_time_end,
+  arrayFirst(x -> x.1 > l.version AND l.valid_time >= x.2 AND (l.valid_time < x.3 OR x.3 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), h.deletions).1 AS hidden_by,
+  if(arrayFirst(x -> x.1 > l.version AND l.valid_time >= x.2 AND (l.valid_time < x.3 OR x.3 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), h.deletions).1 = 0, NULL, arrayFirst(x -> x.1 > l.version AND l.valid_time >= x.2 AND (l.valid_time < x.3 OR x.3 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), h.deletions).5) AS deleted_time
+FROM points AS l
+LEFT JOIN (
+  SELECT d.series_id AS series_id, arraySort(groupArray(tuple(d.version, d.`from`, d.until, d.known_time, d.recorded_time))) AS deletions
+  FROM deletions AS d
+  WHERE d.tenant = {tenant:UUID}
+    AND d.version < {versions_until:Array(UInt64)}[d.partition + 1]
+    AND d.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+    AND d.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+    AND d.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+  GROUP BY d.series_id) AS h ON l.series_id = h.series_id
+WHERE l.tenant = {tenant:UUID}
+  AND l.version < {versions_until:Array(UInt64)}[l.partition + 1]
+  AND l.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+  AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+  AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+  AND l.run_id = {run_id:UUID}
+  AND l.valid_time >= fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC')
+LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version
+) AS l
+WINDOW up_to AS (
+  PARTITION BY l.series_id, l.valid_time, l.hidden_by ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)
+) AS l
+WINDOW since AS (
+  PARTITION BY l.series_id, l.valid_time, l.hidden_by, l.base ORDER BY l.known_time, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+)
+) AS c
+WHERE c.known_time >= fromUnixTimestamp64Nano({known_from:Int64}, 'UTC')
+  AND c.valid_time >= fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC')
+  AND (c.valid_time > fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC') OR (c.valid_time = fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC') AND (c.series_id > {after_series_id:UUID} OR (c.series_id = {after_series_id:UUID} AND (c.known_time > fromUnixTimestamp64Nano({after_known_time:Int64}, 'UTC') OR (c.known_time = fromUnixTimestamp64Nano({after_known_time:Int64}, 'UTC') AND c.version > {after_version:UInt64}))))))
+ORDER BY c.valid_time, c.series_id, c.known_time, c.version
+LIMIT {limit:UInt64}

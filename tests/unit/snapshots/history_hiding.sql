@@ -1,0 +1,31 @@
+SELECT l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  l.value AS value,
+  l.valid_time_end AS valid_time_end,
+  l.known_time AS known_time,
+  l.recorded_time AS recorded_time,
+  nullIf(l.run_id, toUUID('00000000-0000-0000-0000-000000000000')) AS run_id,
+  l.changed_by AS changed_by,
+  l.annotation AS annotation,
+  l.tags AS tags,
+  l.version AS version,
+  l.op AS op,
+  l.mask AS mask,
+  if(arrayFirst(x -> x.1 > l.version AND l.valid_time >= x.2 AND (l.valid_time < x.3 OR x.3 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), h.deletions).1 = 0, NULL, arrayFirst(x -> x.1 > l.version AND l.valid_time >= x.2 AND (l.valid_time < x.3 OR x.3 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), h.deletions).5) AS deleted_time
+FROM points AS l
+LEFT JOIN (
+  SELECT d.series_id AS series_id, arraySort(groupArray(tuple(d.version, d.`from`, d.until, d.known_time, d.recorded_time))) AS deletions
+  FROM deletions AS d
+  WHERE d.tenant = {tenant:UUID}
+    AND d.series_id = {series_id:UUID}
+    AND d.version < {version_until:UInt64}
+    AND (d.until > fromUnixTimestamp64Nano({from:Int64}, 'UTC') OR d.until = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC'))
+    AND d.`from` < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+  GROUP BY d.series_id) AS h ON l.series_id = h.series_id
+WHERE l.tenant = {tenant:UUID}
+  AND l.series_id = {series_id:UUID}
+  AND l.version < {version_until:UInt64}
+  AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+  AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+ORDER BY l.series_id, l.valid_time, l.known_time, l.version
+LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version

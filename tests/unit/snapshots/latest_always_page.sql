@@ -1,0 +1,84 @@
+SELECT c.series_id AS series_id,
+  c.valid_time AS valid_time,
+  c.value AS value,
+  c.valid_time_end AS valid_time_end,
+  c.known_time AS known_time,
+  c.recorded_time AS recorded_time,
+  nullIf(c.run_id, toUUID('00000000-0000-0000-0000-000000000000')) AS run_id,
+  c.changed_by AS changed_by,
+  c.annotation AS annotation,
+  c.tags AS tags,
+  c.version AS version
+FROM (
+SELECT
+  l.series_id AS series_id,
+  l.valid_time AS valid_time,
+  argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by, l.running), (l.known_time, l.version)) AS newest,
+  argMaxIf(tuple(l.value, l.text, l.known_time, l.version), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) AS base,
+  groupArrayIf(tuple(l.known_time, l.version, l.value), l.op = 1) AS adds,
+  arrayFilter(a -> base.4 = 0 OR (a.1, a.2) > (base.3, base.4), adds) AS later,
+  tupleElement(newest, 1) AS known_time,
+  tupleElement(newest, 2) AS version,
+  tupleElement(newest, 3) AS recorded_time,
+  tupleElement(newest, 4) AS run_id,
+  tupleElement(newest, 5) AS changed_by,
+  multiIf(empty(later), base.1, arrayReduce('sumKahan', arrayPushFront(arrayMap(a -> ifNull(a.3, 0), later), ifNull(base.1, 0)))) AS value,
+  base.2 AS text,
+  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)), 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)), 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)), 1) AS valid_time_end
+FROM points AS l FINAL
+ASOF LEFT JOIN (
+  SELECT s.series_id AS series_id, b AS at, arrayMax(arrayMap(r -> if(b >= r.1 AND (b < r.2 OR r.2 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), r.3, 0), s.ranges)) AS hides
+  FROM (
+    SELECT g.series_id AS series_id, groupArray(tuple(g.starts, g.ends, g.newest)) AS ranges
+    FROM (
+      SELECT d.series_id AS series_id, d.`from` AS starts, d.until AS ends, max(d.version) AS newest
+      FROM deletions AS d
+      WHERE d.tenant = {tenant:UUID}
+        AND d.version < {versions_until:Array(UInt64)}[d.partition + 1]
+        AND d.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+        AND d.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+        AND d.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+      GROUP BY d.series_id, d.`from`, d.until) AS g
+    GROUP BY g.series_id) AS s
+  ARRAY JOIN arrayDistinct(arrayConcat(tupleElement(s.ranges, 1), tupleElement(s.ranges, 2))) AS b) AS h ON l.series_id = h.series_id AND l.valid_time >= h.at
+WHERE l.tenant = {tenant:UUID}
+  AND l.version < {versions_until:Array(UInt64)}[l.partition + 1]
+  AND l.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+  AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+  AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+  AND l.run_id = {run_id:UUID}
+  AND l.version > ifNull(h.hides, 0)
+  AND (l.series_id, l.valid_time) IN (
+  SELECT l.series_id, max(l.valid_time) FROM points AS l
+ASOF LEFT JOIN (
+  SELECT s.series_id AS series_id, b AS at, arrayMax(arrayMap(r -> if(b >= r.1 AND (b < r.2 OR r.2 = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC')), r.3, 0), s.ranges)) AS hides
+  FROM (
+    SELECT g.series_id AS series_id, groupArray(tuple(g.starts, g.ends, g.newest)) AS ranges
+    FROM (
+      SELECT d.series_id AS series_id, d.`from` AS starts, d.until AS ends, max(d.version) AS newest
+      FROM deletions AS d
+      WHERE d.tenant = {tenant:UUID}
+        AND d.version < {versions_until:Array(UInt64)}[d.partition + 1]
+        AND d.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+        AND d.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+        AND d.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+      GROUP BY d.series_id, d.`from`, d.until) AS g
+    GROUP BY g.series_id) AS s
+  ARRAY JOIN arrayDistinct(arrayConcat(tupleElement(s.ranges, 1), tupleElement(s.ranges, 2))) AS b) AS h ON l.series_id = h.series_id AND l.valid_time >= h.at
+  WHERE l.tenant = {tenant:UUID}
+    AND l.version < {versions_until:Array(UInt64)}[l.partition + 1]
+    AND l.known_time < fromUnixTimestamp64Nano({known_until:Int64}, 'UTC')
+    AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
+    AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
+    AND l.run_id = {run_id:UUID}
+    AND l.version > ifNull(h.hides, 0)
+    AND l.known_time >= fromUnixTimestamp64Nano({known_from:Int64}, 'UTC')
+  GROUP BY l.series_id)
+GROUP BY l.series_id, l.valid_time
+) AS c
+WHERE c.valid_time >= fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC')
+  AND (c.valid_time > fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC') OR (c.valid_time = fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC') AND c.series_id > {after_series_id:UUID}))
+ORDER BY c.valid_time, c.series_id
+LIMIT {limit:UInt64}
