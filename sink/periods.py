@@ -62,6 +62,14 @@ class Period:
         return f"{self.count}{self.unit}"
 
 
+@dataclass(frozen=True)
+class Even:
+    """Buckets of one length: all instants (UTC ns) that leave `phase` when divided by `step` start one."""
+
+    step: int
+    phase: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """edges: int64[n + 1] UTC ns, rising: the starts of n buckets, and the end of the last. Buckets lie side by side."""
@@ -75,11 +83,12 @@ class Grid:
     def __len__(self) -> int:
         return len(self.edges) - 1
 
-    @property
-    def step(self) -> int | None:
-        """Nanoseconds from each start to the next where they are all alike; None where they differ, or where there is one bucket."""
+    def even(self) -> Even | None:
+        """Where each start follows the one before by the same distance; one bucket has none."""
         apart = np.diff(self.starts)
-        return int(apart[0]) if len(apart) and (apart == apart[0]).all() else None
+        if not len(apart) or (apart != apart[0]).any():
+            return None
+        return Even(int(apart[0]), int(self.edges[0] % apart[0]))
 
     def runs(self) -> tuple[int, Int64s, Int64s]:
         """The starts in short: the first, then how often (int64[m]) each distance (int64[m], ns) follows."""

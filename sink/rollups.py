@@ -14,17 +14,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sink.functions import Function, of_aggregates
-from sink.periods import Grid
-from sink.queries.flat import FLAT
-from sink.queries.query import Query
+from sink.periods import Even, Grid
 from sink.queries.rollup import by_grid, extent, values
 from sink.queries.selection import Selection
-from sink.reads import page_of
+from sink.reads import flat_query
 from sink.store import Store
-from streams.aggregate import AGGREGATE, Aggregates
+from sink.stored import Gaps, stored
+from streams.aggregate import AGGREGATE, Aggregates, merged
+from streams.points import STEPS
 from varve.errors import Incorrect
+from varve.instants import NS_PER_SECOND
 
 SERIES_MAX = 2_000  # bound into one query: an address line has its length
+CLUSTERS_MAX = 4  # of gaps, a query each
+POINTS_MIN = 20_000  # stored rows that stand for fewer save less than they cost, where much is open beside them
+_BASE_NS = STEPS[0] * NS_PER_SECOND
+_SERIES_SHIFT = 32
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -64,7 +69,7 @@ def points(store: Store, selection: Selection) -> RollupTable:
     assert asked.series is not None
     parts = []
     for some in _chunks(asked.series):
-        table = store.arrow(values(_flat(store, replace(asked, series=some))))
+        table = store.arrow(values(flat_query(store, replace(asked, series=some))))
         parts.append(_sorted(some, _indexes(table, some), _column(table, "at"), {"value": _column(table, "value")}))
     return _joined(asked.series, parts, ("value",))
 
@@ -95,24 +100,103 @@ def _some(store: Store, selection: Selection, functions: Sequence[Function], gri
     assert selection.series is not None
     if not len(grid):
         return _empty(selection.series, tuple(function.name for function in functions))
-    return _live(store, selection, functions, grid)
+    if _bounded(selection) or not all(function.stored for function in functions) or not grid.multiple_of(STEPS[0]):
+        return _live(store, selection, functions, grid)
+    found = _from_rows(store, selection, functions, grid)
+    return _live(store, selection, functions, grid) if found is None else found
+
+
+def _bounded(selection: Selection) -> bool:
+    """Stored rows know all there is below a watermark, no less."""
+    bounds = (selection.as_of_known, selection.as_of_recorded, selection.known_from, selection.known_until, selection.run_id)
+    return any(bound is not None for bound in (*bounds, selection.version_until))
+
+
+def _from_rows(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable | None:
+    """Out of stored rows, and of base buckets worked out live where there are none; None where that does not pay."""
+    assert selection.series is not None
+    found = stored(store, selection, grid.edges)
+    if not _pays(int(found.aggregate["count"].sum()), found.gaps, selection):
+        return None
+    index, bucket, parts = [found.series], [found.bucket], [found.aggregate]
+    for cluster in _clusters(found.gaps):
+        own, at, part = _base(store, selection, cluster)
+        kept = _within(cluster, own, at)
+        index.append(own[kept])
+        bucket.append(at[kept])
+        parts.append(part[kept])
+    return _merged(selection.series, np.concatenate(index), np.concatenate(bucket), np.concatenate(parts), functions, grid)
+
+
+def _pays(points: int, gaps: Gaps, selection: Selection) -> bool:
+    assert selection.series is not None
+    assert selection.from_ is not None
+    assert selection.until is not None
+    open_ = (gaps.until - gaps.from_).astype(np.float64).sum()
+    return points > 0 and (points >= POINTS_MIN or open_ < len(selection.series) * float(selection.until - selection.from_) / 2)
+
+
+def _clusters(gaps: Gaps) -> list[Gaps]:
+    """Gaps that lie near one another in time; the widest distances stay between the clusters."""
+    order = np.argsort(gaps.from_, kind="stable")
+    if not len(order):
+        return []
+    from_, reached = gaps.from_[order], np.maximum.accumulate(gaps.until[order])
+    apart = from_[1:] - reached[:-1]
+    wide = np.argsort(apart)[::-1][: CLUSTERS_MAX - 1]
+    cuts = np.sort(wide[apart[wide] > int(reached[-1]) // 64 - int(from_[0]) // 64]) + 1
+    near = [np.sort(some) for some in np.split(order, cuts)]
+    return [Gaps(gaps.series[some], gaps.from_[some], gaps.until[some]) for some in near]
+
+
+def _base(store: Store, selection: Selection, gaps: Gaps) -> tuple[NDArray[np.int32], Int64s, Aggregates]:
+    """Base buckets of the series and the span that hold the gaps, worked out live: index of series, start, aggregate."""
+    assert selection.series is not None
+    own = np.unique(gaps.series)
+    series = tuple(selection.series[at] for at in own)
+    asked = replace(selection, series=series, from_=int(gaps.from_.min()), until=int(gaps.until.max()))
+    table = store.arrow(by_grid(flat_query(store, asked), Even(_BASE_NS), AGGREGATE.names or (), ()))
+    return own[_indexes(table, series)], _column(table, "bucket"), _aggregates(table)
+
+
+def _within(gaps: Gaps, index: NDArray[np.int32], bucket: Int64s) -> NDArray[np.bool_]:
+    """Which base buckets lie in a gap; gaps begin and end with one, but for the ends of the span."""
+    starts, ends = (_packed(gaps.series, at // _BASE_NS) for at in (gaps.from_, gaps.until - 1))
+    key = _packed(index, bucket // _BASE_NS)
+    at = np.searchsorted(starts, key, "right") - 1
+    found: NDArray[np.bool_] = (at >= 0) & (ends[np.maximum(at, 0)] >= key)
+    return found
+
+
+def _packed(series: NDArray[np.int32], slot: Int64s) -> Int64s:
+    """series above the slot; slots from 1900 to 2262 need 25 bits."""
+    return (series.astype(np.int64) << _SERIES_SHIFT) + slot
+
+
+def _merged(
+    series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, parts: Aggregates, functions: Sequence[Function], grid: Grid
+) -> RollupTable:
+    """Parts of buckets into the grid's."""
+    order = np.lexsort((bucket, index))
+    cell = index[order] * np.int64(len(grid)) + np.searchsorted(grid.edges, bucket[order], "right") - 1
+    new = np.diff(cell, prepend=-1) > 0
+    whole = merged(np.cumsum(new) - 1, int(new.sum()), parts[order])
+    at, where = np.divmod(cell[new], len(grid))
+    values = {function.name: of_aggregates(function, whole) for function in functions}
+    return RollupTable(series, at.astype(np.int32), grid.starts[where], values)
 
 
 def _live(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
     """Out of the flat read, straight into the grid."""
     assert selection.series is not None
     fields = set().union(*(function.needs for function in functions if function.stored))
-    table = store.arrow(by_grid(_flat(store, selection), grid, fields, [function for function in functions if not function.stored]))
+    table = store.arrow(by_grid(flat_query(store, selection), grid, fields, [function for function in functions if not function.stored]))
     parts = _aggregates(table)
     found = {
         function.name: of_aggregates(function, parts) if function.stored else _column(table, function.name).astype(np.float64)
         for function in functions
     }
     return _sorted(selection.series, _indexes(table, selection.series), _column(table, "bucket"), found)
-
-
-def _flat(store: Store, selection: Selection) -> Query:
-    return page_of(store, FLAT, selection).query
 
 
 def _aggregates(table: pa.Table) -> Aggregates:
@@ -136,8 +220,8 @@ def _indexes(table: pa.Table, series: tuple[uuid.UUID, ...]) -> NDArray[np.int32
     known = np.frombuffer(b"".join(one.bytes for one in series), "S16")
     order = np.argsort(known)
     column = table.column("series_id").combine_chunks()
-    stored = column.storage if hasattr(column, "storage") else column
-    given = np.frombuffer(stored.buffers()[1], "S16", count=len(stored), offset=stored.offset * 16)
+    idents = column.storage if hasattr(column, "storage") else column
+    given = np.frombuffer(idents.buffers()[1], "S16", count=len(idents), offset=idents.offset * 16)
     return order[np.searchsorted(known[order], given)].astype(np.int32)
 
 

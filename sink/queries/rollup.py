@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sink.functions import Function
-from sink.periods import Grid
+from sink.periods import Even, Grid
 from sink.queries.layers import seen
 from sink.queries.query import Query
 from sink.queries.selection import Selection
@@ -33,13 +33,13 @@ _VALUES = """SELECT f.series_id AS series_id, {at} AS at, assumeNotNull(f.value)
   WHERE f.value IS NOT NULL"""
 
 
-def by_grid(flat: Query, grid: Grid, fields: Iterable[str], functions: Sequence[Function]) -> Query:
+def by_grid(flat: Query, grid: Grid | Even, fields: Iterable[str], functions: Sequence[Function]) -> Query:
     """One row a series and bucket: series_id, bucket (its start), count, each field of an aggregate, and each function that needs
     the values, by its name. flat: has series_id, valid_time and value."""
     bound = dict(flat.parameters)
     listed = [f"{_FIELDS[name]} AS {name}" for name in _FIELDS if name == "count" or name in set(fields)]
     listed += [f"{_of_values(function, at, bound)} AS `{function.name}`" for at, function in enumerate(functions)]
-    bucket = _bucket(grid, bound)
+    bucket = bucket_of(grid, bound)
     columns = ",\n  ".join(listed)
     return Query(
         f"SELECT v.series_id AS series_id, {bucket} AS bucket,\n  {columns}\nFROM (\n{_values(flat)}\n) AS v\nGROUP BY series_id, bucket",
@@ -60,19 +60,20 @@ def extent(selection: Selection) -> Query:
     return Query(f"SELECT {first} AS first, {last} AS last, count() AS layers\nFROM points AS l\nWHERE {conditions}", bound)
 
 
-def _values(flat: Query) -> str:
-    return _VALUES.format(at=_AT, flat=flat.sql)
-
-
-def _bucket(grid: Grid, bound: dict[str, Any]) -> str:
-    step = grid.step
-    if step is not None:
-        bound |= {"grid_step": step, "grid_phase": int(grid.edges[0]) % step}
+def bucket_of(grid: Grid | Even, bound: dict[str, Any]) -> str:
+    """The start of the bucket that v.at (Int64 ns) lies in."""
+    if (even := grid if isinstance(grid, Even) else grid.even()) is not None:
+        bound |= {"grid_step": even.step, "grid_phase": even.phase}
         return "v.at - positiveModulo(v.at - {grid_phase:Int64}, {grid_step:Int64})"
+    assert isinstance(grid, Grid)
     origin, counts, distances = grid.runs()  # in short, since a server's address line has its length
     bound |= {"grid_origin": origin, "grid_counts": counts.tolist(), "grid_distances": distances.tolist()}
     each = "arrayMap((n, d) -> arrayWithConstant(n, d), {grid_counts:Array(UInt32)}, {grid_distances:Array(Int64)})"
     return f"roundDown(v.at, arrayCumSum(arrayConcat([{{grid_origin:Int64}}], arrayFlatten({each}))))"
+
+
+def _values(flat: Query) -> str:
+    return _VALUES.format(at=_AT, flat=flat.sql)
 
 
 def _of_values(function: Function, at: int, bound: dict[str, Any]) -> str:
