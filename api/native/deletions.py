@@ -112,14 +112,15 @@ def router(parts: Parts) -> APIRouter:
         raw, found = await read_json(request, parts.settings.http.body_mb_max)
         body, stamp = parsed(Purge, found), who.stamp(parts.clock, raw)
         ident = body.ident(who.tenant)
+        words: dict[str, Any] = {"from": body.from_, "until": body.until, "changed_by": body.changed_by}
+        record = single(PurgeRequested(series_id=ident, **words, **stamped(who.tenant, stamp)))
+        parts.writer.refuse(record)
         rows = await parts.reads.purged_count(who.tenant, ident, body.from_, body.until)
         if not rows:  # a deleted series may be purged, one that never was may not
             await _refuse_unknown(parts, who, ident, body.series or str(ident), stamp)
         if body.dry_run:
             return Response(b'{"rows":%d}' % rows, media_type="application/json")
-        words: dict[str, Any] = {"from": body.from_, "until": body.until, "changed_by": body.changed_by}
-        event = PurgeRequested(series_id=ident, **words, **stamped(who.tenant, stamp))
-        written = await append(parts, single(event), asked.wait)
+        written = await append(parts, record, asked.wait)
         # how many the first time erased is not kept
         return told(written, {"token": str(written.token), "rows": None if written.repeated else rows})
 

@@ -1,6 +1,7 @@
 """The API's pure rooms: cursors, cutting of large uploads, verdicts on keyed events, stamps, bodies to columns."""
 
 import uuid
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from api.cursor import Cursor, read_cursor
 from api.cut import piece_record, plan
 from api.request import inflate
 from api.stamps import Stamp, event_id_of, make_stamp
-from api.verdict import OutcomeRow, answered, verdict_of
+from api.verdict import OutcomeRow, answered, verdict_of, version_after
 from varve.clock import SystemClock
 from varve.codec import event_key
 from varve.columns import Target, make_points
@@ -93,12 +94,22 @@ def test_a_keyed_request_is_answered_when_all_its_parts_were_applied() -> None:
         ([outcome("applied", 3), outcome("duplicate", 5)], "duplicate", 3),
         ([outcome("applied", 3), outcome("conflict", 5)], "conflict", 3),
         ([outcome("refused", 5)], "refused", 5),
+        ([outcome("refused", 3), outcome("duplicate", 5)], "refused", 5),
         ([outcome("applied", 5, event_id="0" * 32)], "set aside", -1),
     ],
 )
 def test_the_verdict_is_that_of_the_attempt_at_its_offset(rows: list[OutcomeRow], status: str, first: int) -> None:
     verdict = verdict_of(rows, (TENANT, EVENT), 0, 5)
     assert (verdict.status, verdict.first_offset) == (status, first)
+
+
+def test_the_version_after_an_event_is_that_of_its_first_time() -> None:
+    first, again = (replace(outcome(status, at), series_version=at) for status, at in (("applied", 3), ("duplicate", 5)))
+    assert verdict_of([first, again], (TENANT, EVENT), 0, 5).series_version == 3
+    assert version_after([first, again], {(TENANT, EVENT): {0}}) == 3
+    assert version_after([replace(first, key=event_key(TENANT, "other"))], {(TENANT, EVENT): {0}}) == 0
+    several = [first, replace(first, partition=1, series_version=8)]
+    assert version_after(several, {(TENANT, EVENT): {0, 1}}) == 0, "of several series: no one version"
 
 
 def test_ids_follow_the_key_its_route_and_its_tenant() -> None:
