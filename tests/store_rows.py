@@ -24,14 +24,19 @@ def opened(path: Path, dsn: str = "", prefix: str = "varve") -> Iterator[Store]:
 
 
 def layers_table(rows: list[dict[str, Any]]) -> pa.Table:
+    return table_of(LAYERS, rows)
+
+
+def table_of(schema: pa.Schema, rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows with ids as UUIDs and instants as nanoseconds; what they lack is null."""
     columns = {}
-    for field in LAYERS:
+    for field in schema:
         items = [row.get(field.name) for row in rows]
         items = [item.bytes if isinstance(item, uuid.UUID) else item for item in items]
         columns[field.name] = (
             pa.array(items, pa.int64()).cast(field.type) if pa.types.is_timestamp(field.type) else pa.array(items, field.type)
         )
-    return pa.table(columns, schema=LAYERS)
+    return pa.table(columns, schema=schema)
 
 
 def rows_of(table: pa.Table) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Every read shape over a real store equals the oracle, whatever layers arrived, in whatever blocks, however often."""
+"""Every read shape over a real store equals the oracle, whatever layers and deletions arrived, in whatever blocks, however often."""
 
 import itertools
 import uuid
@@ -22,8 +22,9 @@ from sink.queries.selection import Selection
 from sink.queries.shape import Shape, probe
 from sink.reads import page_of
 from sink.store import Store
+from streams.points import DELETIONS
 from tests import oracle
-from tests.store_rows import NO_RUN, layers_table, opened, rows_of
+from tests.store_rows import NO_RUN, layers_table, opened, rows_of, table_of
 from varve.instants import EARLIEST, parse_instant
 from varve.instants import LATEST as LATEST_INSTANT
 from varve.position import version_of
@@ -37,7 +38,7 @@ VALID = (EARLIEST, NOON, NOON + 1, NOON + HOUR, NOON + DAY, NOON + 2 * DAY, LATE
 KNOWN = (NOON - DAY, NOON - HOUR, NOON, NOON + HOUR, NOON + DAY)
 RUNS = (NO_RUN, uuid.UUID(int=1), uuid.UUID(int=2))
 _tenants = itertools.count(1)
-Answer = Callable[[list[oracle.Layer], Selection], list[oracle.Layer]]
+Answer = Callable[[list[oracle.Layer], Selection, list[oracle.Deletion]], list[oracle.Layer]]
 
 
 @pytest.fixture(scope="module")
@@ -46,34 +47,56 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @st.composite
-def layers(draw: st.DrawFn, partial: bool) -> list[oracle.Layer]:
+def written(draw: st.DrawFn, ops: tuple[int, ...], deletions_max: int) -> tuple[list[oracle.Layer], list[oracle.Deletion]]:
+    """Layers and deletions of three series; recorded_time rises with the version (I4)."""
     tenant = uuid.UUID(int=next(_tenants))
     series = [uuid.uuid5(tenant, str(number)) for number in range(3)]
-    found = []
-    for row in range(draw(st.integers(6, 14))):
+    count, gone = draw(st.integers(6, 14)), draw(st.integers(0, deletions_max))
+    versions = [version_of(draw(st.integers(0, 4)), row) for row in range(count + gone)]
+    recorded = sorted(draw(st.sampled_from(KNOWN)) for _ in versions)
+    rows = []
+    for version, at in zip(versions, (recorded[sorted(versions).index(one)] for one in versions), strict=True):
         ident = draw(st.sampled_from(series))
-        op = draw(st.sampled_from((0, 2))) if partial else 0
-        found.append(
-            {
-                "tenant": tenant,
-                "series_id": ident,
-                "partition": partition_of(ident, PARTITIONS),
-                "version": version_of(draw(st.integers(0, 4)), row),
-                "valid_time": draw(st.sampled_from(VALID)),
-                "known_time": draw(st.sampled_from(KNOWN)),
-                "recorded_time": draw(st.sampled_from(KNOWN)),
-                "op": op,
-                "mask": draw(st.integers(1, 15)) if op else 15,
-                "value": draw(st.sampled_from((None, 0.0, 1.0, 2.5))),
-                "text": draw(st.sampled_from((None, "", "å"))),
-                "run_id": draw(st.sampled_from(RUNS)),
-                "valid_time_end": draw(st.sampled_from((None, NOON + DAY))),
-                "changed_by": draw(st.sampled_from(("", "eva"))),
-                "annotation": draw(st.sampled_from((None, "", "checked"))),
-                "tags": draw(st.sampled_from(([], ["a"], ["b", "a"]))),
-            }
+        row = {"tenant": tenant, "series_id": ident, "partition": partition_of(ident, PARTITIONS), "version": version}
+        rows.append(
+            row | {"known_time": draw(st.sampled_from(KNOWN)), "recorded_time": at, "changed_by": draw(st.sampled_from(("", "eva")))}
         )
-    return found
+    deletions = [row | draw(deleted_span()) for row in rows[count:]]
+    found = [row | draw(layer_of(draw(st.sampled_from(ops)))) for row in rows[:count]]
+    for one in found:
+        if one["op"] == oracle.ADD and draw(st.booleans()):
+            one["running"] = running(one, found, deletions)
+    return found, deletions
+
+
+@st.composite
+def layer_of(draw: st.DrawFn, op: int) -> oracle.Layer:
+    layer = {"op": op, "mask": 1, "valid_time": draw(st.sampled_from(VALID)), "run_id": draw(st.sampled_from(RUNS))}
+    if op == oracle.ADD:
+        return layer | oracle.NEVER_SET | {"value": draw(st.sampled_from((0.0, 1.0, -2.5, 2.0**52)))}
+    return layer | {
+        "mask": draw(st.integers(1, 15)) if op == oracle.UPDATE else 15,
+        "value": draw(st.sampled_from((None, 0.0, 1.0, 2.5))),
+        "text": draw(st.sampled_from((None, "", "å"))),
+        "valid_time_end": draw(st.sampled_from((None, NOON + DAY))),
+        "annotation": draw(st.sampled_from((None, "", "checked"))),
+        "tags": draw(st.sampled_from(([], ["a"], ["b", "a"]))),
+    }
+
+
+@st.composite
+def deleted_span(draw: st.DrawFn) -> oracle.Deletion:
+    first, last = sorted((draw(st.integers(0, len(VALID) - 1)), draw(st.integers(0, len(VALID) - 1))))
+    return {"from": VALID[first], "until": VALID[last], "cause": "deleted"}
+
+
+def running(one: oracle.Layer, layers: list[oracle.Layer], deletions: list[oracle.Deletion]) -> float | None:
+    """What the fold may know after an add: the cell's value by all before it, if the add sorts last of what is not hidden by then."""
+    cell = [other for other in layers if (other["series_id"], other["valid_time"]) == (one["series_id"], one["valid_time"])]
+    before = [gone for gone in deletions if gone["version"] < one["version"]]
+    there = [other for other in cell if other["version"] <= one["version"] and not any(oracle.hides(gone, other) for gone in before)]
+    there.sort(key=lambda other: (other["known_time"], other["version"]))
+    return oracle.folded(there)["value"] if there[-1] is one else None
 
 
 @st.composite
@@ -116,7 +139,7 @@ def shapes() -> list[tuple[Shape, Answer, tuple[str, ...], tuple[str, ...]]]:
         (HISTORY, oracle.history, (*by_cell, "known_time", "version"), (*by_time, "known_time", "version")),
         (LATEST, oracle.latest, by_cell, by_time),
         *(
-            (relative(cutoff), lambda found, s, limit=limit: oracle.relative(found, s, limit), by_cell, by_time)
+            (relative(cutoff), lambda found, s, gone, limit=limit: oracle.relative(found, s, limit, gone), by_cell, by_time)
             for cutoff, limit in cutoffs
         ),
     ]
@@ -131,35 +154,49 @@ def day_before(days: int, hour: int, minute: int, zone: str) -> Callable[[int], 
     return limit
 
 
-@pytest.mark.parametrize("partial", [False, True], ids=["full-sets", "partial-updates"])
+KINDS = {
+    "full-sets": ((oracle.SET,), 0),
+    "full-sets-deleted": ((oracle.SET,), 3),
+    "partial-updates": ((oracle.SET, oracle.UPDATE), 0),
+    "adds": ((oracle.SET, oracle.ADD, oracle.ADD, oracle.UPDATE), 0),
+    "adds-deleted": ((oracle.SET, oracle.ADD, oracle.ADD, oracle.UPDATE), 3),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
-def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.DataObject, partial: bool) -> None:
-    found = drawn.draw(layers(partial))
-    insert_in_blocks(store, drawn, found)
+def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.DataObject, kind: str) -> None:
+    found, gone = drawn.draw(written(*KINDS[kind]))
+    insert_in_blocks(store, drawn, found, gone)
     selection = drawn.draw(selections(found))
-    event(f"folded: {bool(store.rows(probe(selection))[0]['partial'])}, rows: {bool(oracle.flat(found, selection))}")
+    event(f"{store.rows(probe(selection))[0]}, rows: {bool(oracle.flat(found, selection, gone))}")
     for shape, answer, by_series, by_time in shapes():
-        assert read_pages(store, shape, selection) == expected(answer(found, selection), selection, by_series, by_time), shape.name
+        asked = replace(selection, columns=(*selection.columns, "deleted_time")) if shape is HISTORY else selection
+        assert read_pages(store, shape, asked) == expected(answer(found, asked, gone), asked, by_series, by_time), shape.name
 
 
+@pytest.mark.parametrize("kind", ["full-sets", "full-sets-deleted"])
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
-def test_plain_and_folded_queries_agree_where_every_layer_is_a_full_set(store: Store, drawn: st.DataObject) -> None:
-    found = drawn.draw(layers(partial=False))
-    insert_in_blocks(store, drawn, found)
+def test_plain_and_folded_queries_agree_where_every_layer_is_a_full_set(store: Store, drawn: st.DataObject, kind: str) -> None:
+    found, gone = drawn.draw(written(*KINDS[kind]))
+    insert_in_blocks(store, drawn, found, gone)
     selection = drawn.draw(selections(found))
     for shape, *_ in shapes():
-        assert rows_of(store.arrow(shape.query(selection, View()))) == rows_of(store.arrow(shape.query(selection, ALWAYS))), shape.name
+        plain = shape.query(selection, View(hiding=bool(gone)))
+        assert rows_of(store.arrow(plain)) == rows_of(store.arrow(shape.query(selection, ALWAYS))), shape.name
 
 
-def insert_in_blocks(store: Store, drawn: st.DataObject, found: list[oracle.Layer]) -> None:
-    """Two blocks, the second of which repeats rows of the first."""
+def insert_in_blocks(store: Store, drawn: st.DataObject, found: list[oracle.Layer], gone: list[oracle.Deletion]) -> None:
+    """Two blocks, the second of which repeats rows of the first; all deletions twice."""
     cut = drawn.draw(st.integers(0, len(found)))
     repeated = drawn.draw(st.lists(st.sampled_from(found), max_size=3))
     for block in (found[:cut], found[cut:] + repeated):
         if block:
             store.insert("points", layers_table(block))
+        if gone:
+            store.insert("deletions", table_of(DELETIONS, gone))
 
 
 def read_pages(store: Store, shape: Shape, selection: Selection) -> list[dict[str, Any]]:
