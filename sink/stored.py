@@ -6,7 +6,7 @@ base buckets fill what they leave open. Inside, times are slots: base buckets co
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,13 @@ from varve.series import partitions_of
 
 MARKS_MAX = 50_000  # more in view: a series' marks are taken as one
 SPANS_MAX = 16  # of one query; what lies between two near ones is read too
+EVERY_NAME = tuple(AGGREGATE.names or ())
 _BASE_NS = STEPS[0] * NS_PER_SECOND
 _EARLIEST_SLOT = EARLIEST // _BASE_NS
 _SERIES_SHIFT = 32
 _WIDE = 4  # a series with more than 1/_WIDE of its span open is asked for as a whole
 Int64s = NDArray[np.int64]
+_NOTHING = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class _View:
     span: tuple[int, int]
     edges: Int64s
     limits: NDArray[np.uint64]
+    names: tuple[str, ...]
 
     @property
     def slots(self) -> tuple[int, int]:
@@ -95,15 +98,15 @@ class _View:
         return -(-self.span[0] // _BASE_NS) - _EARLIEST_SLOT, self.span[1] // _BASE_NS - _EARLIEST_SLOT
 
 
-def stored(store: Store, selection: Selection, edges: Int64s) -> Stored:
+def stored(store: Store, selection: Selection, edges: Int64s, names: Collection[str] = EVERY_NAME) -> Stored:
     """selection: series, from_ and until are given, and no other bounds but the watermark. edges: int64[n + 1], rising, over all of
-    the span. Blocking."""
+    the span. names: fields of the aggregate that are wanted; the others are 0, but for the count. Blocking."""
     assert selection.series is not None
     assert selection.from_ is not None
     assert selection.until is not None
     series, span = selection.series, (selection.from_, selection.until)
-    view = _View(selection, series, span, edges, _limits(series, selection.watermark))
-    told = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    view = _View(selection, series, span, edges, _limits(series, selection.watermark), ("count", *(set(names) - {"count"})))
+    told = _NOTHING, _NOTHING
     found: list[_Rows] = []
     levels = [step for step in reversed(STEPS) if _fits(view, step)]
     newest = _marks(store, view) if levels else None
@@ -131,7 +134,7 @@ def _fits(view: _View, step: int) -> bool:
 
 def _read(store: Store, view: _View, step: int, reaches: Sequence[Reach]) -> _Rows:
     """The row of highest covers of each bucket, in order of (series, bucket)."""
-    table = store.arrow(rollup_rows(view.selection.tenant, step, reaches)).combine_chunks()
+    table = store.arrow(rollup_rows(view.selection.tenant, step, reaches, view.names)).combine_chunks()
     series = _indexes(table.column("series_id"), view.series)
     slot, until = (_slots(table.column(name)) for name in ("bucket", "until"))
     rows = _Rows(series, slot, until, _numpy(table.column("covers")), table)
@@ -226,20 +229,18 @@ def _stored(view: _View, found: Sequence[_Rows], gaps: tuple[Int64s, Int64s]) ->
     starts = np.maximum((from_ + _EARLIEST_SLOT) * _BASE_NS, view.span[0])
     ends = np.where(until >= last, view.span[1], (np.minimum(until, last - 1) + _EARLIEST_SLOT) * _BASE_NS)
     spans = Gaps((gaps[0] >> _SERIES_SHIFT).astype(np.int32), starts, ends)
-    if not found:
-        return Stored(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, AGGREGATE), spans)
-    series, slot = (np.concatenate([getattr(rows, name) for rows in found]) for name in ("series", "slot"))
-    aggregate = np.concatenate([_aggregates(rows.table) for rows in found])
-    full = aggregate["count"] > 0
-    order = np.flatnonzero(full)
-    if len(found) > 1:
-        order = order[np.argsort(_packed(series, slot)[order], kind="stable")]
-    return Stored(series[order].astype(np.int32), (slot[order] + _EARLIEST_SLOT) * _BASE_NS, aggregate[order], spans)
+    full = [rows.at(_numpy(rows.table.column("count")) > 0) for rows in found]
+    series, slot = (np.concatenate([_NOTHING, *(getattr(rows, name) for rows in full)]) for name in ("series", "slot"))
+    aggregate = _aggregates(pa.concat_tables([rows.table for rows in full]), view.names) if full else np.zeros(0, AGGREGATE)
+    if len(full) > 1 and len(full[-1].slot):
+        order = np.argsort(_packed(series, slot), kind="stable")
+        series, slot, aggregate = series[order], slot[order], aggregate[order]
+    return Stored(series.astype(np.int32), (slot + _EARLIEST_SLOT) * _BASE_NS, aggregate, spans)
 
 
-def _aggregates(table: pa.Table) -> Aggregates:
+def _aggregates(table: pa.Table, names: Sequence[str]) -> Aggregates:
     made = np.zeros(table.num_rows, AGGREGATE)
-    for name in AGGREGATE.names or ():
+    for name in names:
         made[name] = _numpy(table.column(name))
     return made
 

@@ -11,8 +11,6 @@ from typing import Any
 from sink.queries.layers import instant_place, visible
 from sink.queries.query import Query
 
-_COLUMNS = ("count", "sum", "mean", "m2", "min", "max", "first", "first_time", "last", "last_time")
-
 
 @dataclass(frozen=True)
 class Reach:
@@ -22,17 +20,19 @@ class Reach:
     spans: Sequence[tuple[int, int]]
 
 
-def rollup_rows(tenant: uuid.UUID, step_seconds: int, reaches: Sequence[Reach]) -> Query:
-    """series_id, bucket, until, covers and the columns of AGGREGATE, in order of series_id."""
+def rollup_rows(tenant: uuid.UUID, step_seconds: int, reaches: Sequence[Reach], columns: Sequence[str]) -> Query:
+    """series_id, bucket, until, covers and these columns of the aggregate, in order of series_id. Packing 35,000 rows took as long
+    as reading them."""
     bound: dict[str, Any] = {"tenant": tenant, "step_seconds": step_seconds}
     within = [_within(f"r{at}", reach, bound) for at, reach in enumerate(reaches)]
-    listed = ", ".join(f"r.{name} AS {name}" for name in ("series_id", "bucket", "until", "covers", *_COLUMNS))
+    listed = ", ".join(f"r.{name} AS {name}" for name in ("series_id", "bucket", "until", "covers", *columns))
     sql = f"""SELECT {listed}
 FROM rollups AS r
 WHERE r.tenant = {{tenant:UUID}}
   AND r.step_seconds = {{step_seconds:UInt32}}
   AND ({" OR ".join(within)})
-ORDER BY r.series_id"""
+ORDER BY r.series_id
+SETTINGS output_format_arrow_compression_method = 'none'"""
     return Query(sql, bound)
 
 

@@ -43,7 +43,8 @@ def slots() -> st.SearchStrategy[int]:
 def worlds(draw: st.DrawFn) -> tuple[list[Row], list[Row], Selection, np.ndarray]:
     tenant, origin = uuid.UUID(int=next(_tenants) << 64 | 7), draw(st.sampled_from(ORIGINS))
     series = [uuid.uuid5(tenant, str(number)) for number in range(3)]
-    rows, marks = [], []
+    rows: list[Row] = []
+    marks: list[Row] = []
     for _ in range(draw(st.integers(0, 25))):
         ident, step = draw(st.sampled_from(series)), draw(st.sampled_from((900, 900, 86_400)))
         width = step // 900
@@ -53,7 +54,8 @@ def worlds(draw: st.DrawFn) -> tuple[list[Row], list[Row], Selection, np.ndarray
             | {
                 "step_seconds": step,
                 "bucket": origin + slot * BASE,
-                "until": origin + draw(st.just(slot) | slots().map(lambda there, low=slot + width: max(there, low))) * BASE,
+                "until": origin
+                + draw(st.just(slot) | st.sampled_from([slot + width, *(end for end in NEAR_SLOTS if end > slot + width)])) * BASE,
                 "covers": draw(st.integers(0, 5)) << 20 | draw(st.integers(0, 2)),
                 "count": draw(st.sampled_from((0, 8))),
                 "sum": float(len(rows) + 1),
@@ -63,7 +65,7 @@ def worlds(draw: st.DrawFn) -> tuple[list[Row], list[Row], Selection, np.ndarray
         from_ = draw(slots().filter(lambda slot: slot < SLOTS))
         mark = {
             "from": origin + from_ * BASE,
-            "until": draw(st.just(LATEST) | slots().map(lambda slot, low=from_ + 1: origin + max(slot, low) * BASE)),
+            "until": draw(st.just(LATEST) | st.sampled_from([origin + end * BASE for end in NEAR_SLOTS if end > from_])),
             "version": draw(st.integers(0, 5)) << 20 | draw(st.integers(1, 2)),
             "removed": draw(st.integers(0, 1)),
         }
