@@ -146,15 +146,17 @@ def _values(steps: Steps, advances: Bools, in_order: Bools, unknown: Bools) -> t
     base_null = (steps.sets & steps.null) | ~(steps.sets | steps.adds)
     adding = steps.adds & in_order
     if not adding.any():
-        return np.where(steps.sets, steps.value, 0.0)[of_anchor], known, base_null[of_anchor]
+        base: Floats = np.where(steps.sets, steps.value, 0.0)
+        return base[of_anchor], known, base_null[of_anchor]
     amounts = np.where(anchor, np.where(steps.sets | steps.adds, steps.value, 0.0), np.where(adding, steps.value, 0.0))
     value = amounts.copy()
     bounds = np.append(np.flatnonzero(anchor), len(steps))
     for start, end in zip(bounds[:-1][np.diff(bounds) > 1].tolist(), bounds[1:][np.diff(bounds) > 1].tolist(), strict=True):
         np.cumsum(amounts[start:end], out=value[start:end])
     so_far = np.cumsum(adding)
-    added = so_far - (so_far - adding)[of_anchor] > 0
-    return value, known, base_null[of_anchor] & ~added
+    added: Int64s = so_far - (so_far - adding)[of_anchor]
+    null: Bools = base_null[of_anchor] & (added == 0)
+    return value, known, null
 
 
 def _remember(rows: NDArray[np.void], steps: Steps, cell: NDArray[np.intp], value: Floats, known: Bools, null: Bools) -> None:
