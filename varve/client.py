@@ -15,7 +15,7 @@ import httpx
 import pyarrow as pa
 
 from varve import client_changes as changes
-from varve.client_frames import Missing, frame_of, named, series_of, wide_of
+from varve.client_frames import Missing, frame_of, named, rolled, series_of, wide_of
 from varve.client_http import Line, Params, Retries
 from varve.client_progress import transfer
 from varve.client_uploads import Run, Upload, Wait, Written, named_values, upload
@@ -315,6 +315,30 @@ class Client:
         """The newest value of each series, a row each."""
         return frame_of(self._read("latest", series, _bounds(None, None, bounds)), ("series",))
 
+    def rollup(
+        self,
+        series: Name | Sequence[Name],
+        start: Any,
+        until: Any,
+        *,
+        period: str,
+        functions: str | Sequence[str] = "mean",
+        zone: str | None = None,
+        fill: Literal["null", "zero", "previous", "linear"] | None = None,
+        across: str | None = None,
+        **bounds: Any,
+    ) -> Any:
+        """Aggregates by period ("1hour", "P1D", "auto") on a zone's clock: a Series; a frame for several series, functions or both.
+
+        functions: mean, sum, min, max, count, median, p95...; across: one of them, to fold the series into one.
+        """
+        listed = [functions] if isinstance(functions, str) else list(functions)
+        params = _bounds(start, until, bounds) | {"period": period, "function": listed, "zone": zone, "fill": fill, "across": across}
+        if across is not None:
+            return rolled(self._read_whole("rollups", series, params), None, isinstance(functions, str))
+        names = None if isinstance(series, str | uuid.UUID) else list(named_series(series, self.tenant).values())
+        return rolled(self._read("rollups", series, params), names, isinstance(functions, str))
+
     def table(self, shape: Shape, series: Name | Sequence[Name], **params: Any) -> pa.Table:
         """The rows as one Arrow table; columns="valid_time,value,known_time,..." chooses; params as the API's."""
         return self._read(f"values/{shape}", series, params)
@@ -324,6 +348,15 @@ class Client:
         if isinstance(series, str | uuid.UUID):
             return series_of(table, str(series), index)
         return wide_of(table, list(named_series(series, self.tenant).values()), index)
+
+    def _read_whole(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
+        """Of several series at once: they cannot be asked for one after the other."""
+        names = named_series(series, self.tenant)
+        chosen = list(selections(names))
+        if len(chosen) > 1:
+            raise Incorrect("too-many-series", f"{len(names)} names are more than one question holds: choose fewer series")
+        pages = self._line.pages(f"/api/v1/{path}", {"after": self.token, **chosen[0], **params})
+        return pa.concat_tables(list(pages), promote_options="permissive")
 
     def _read(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
         """Every page of it; names are asked for in several questions where there are very many."""

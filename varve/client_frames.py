@@ -54,6 +54,20 @@ def wide_of(table: pa.Table, names: Sequence[str], index: Sequence[str]) -> "pd.
     return wide.reindex(columns=list(names)).sort_index().rename_axis(columns=None)
 
 
+def rolled(table: pa.Table, names: Sequence[str] | None, one_function: bool) -> Any:
+    """Rows of a rollup by valid_time. names None: of one series, a column a function (a Series where there is one function);
+    else a column a series, under (series, function) where there are several functions."""
+    long = _pandas(table)
+    functions = [name for name in long.columns if name not in ("valid_time", *NAMES)]
+    if names is None:
+        found = long.set_index("valid_time")[functions]
+        return found[functions[0]] if one_function else found
+    wide = long.pivot(index="valid_time", columns="series", values=functions).swaplevel(axis=1).sort_index()
+    wide = wide.reindex(columns=[(name, function) for name in names for function in functions])
+    wide.columns = wide.columns.set_names([None, None])
+    return wide.droplevel(1, axis=1) if one_function else wide
+
+
 def named(table: pa.Table, names: Mapping[uuid.UUID, str]) -> pa.Table:
     """With a column `series` of what the caller calls them, instead of series_id; an answer about one series has neither."""
     called = pa.array(list(names.values()), pa.string())

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from varve.client_frames import named, series_of, tables_of, wide_of
+from varve.client_frames import named, rolled, series_of, tables_of, wide_of
 from varve.client_words import QUERY_CHARACTERS_MAX, instant_text, named_series, selections
 from varve.errors import Incorrect
 from varve.series import DEFAULT_TENANT, series_id
@@ -92,3 +92,15 @@ def test_a_naive_datetime_is_refused_and_an_aware_one_told_whole() -> None:
     with pytest.raises(Incorrect, match="time zone"):
         instant_text(datetime(2025, 1, 1), "as_of")  # noqa: DTZ001 - the point
     assert instant_text(pd.Timestamp("2025-01-01T00:00:00.000000001Z"), "as_of") == "2025-01-01T00:00:00.000000001+00:00"
+
+
+def test_a_rollup_is_a_column_a_function_or_a_series_in_the_order_asked() -> None:
+    times = pa.array([0, 3600, 3600], pa.timestamp("s", "UTC")).cast(pa.timestamp("ns", "UTC"))
+    both = pa.table({"series": ["a", "a", "b"], "valid_time": times, "mean": [1.0, 2.0, 3.0], "max": [1.0, 2.0, 4.0]})
+    of_one, means = both.slice(0, 2).drop_columns(["series"]), both.drop_columns(["max"])
+    assert rolled(of_one.drop_columns(["max"]), None, True).tolist() == [1.0, 2.0]
+    assert rolled(of_one, None, False)["max"].tolist() == [1.0, 2.0]
+    wide = rolled(means, ["b", "a", "empty"], True)
+    assert list(wide.columns) == ["b", "a", "empty"] and wide.iloc[1].tolist()[:2] == [3.0, 2.0] and wide["empty"].isna().all()
+    assert rolled(both, ["a", "b"], False)[("b", "max")].tolist()[1] == 4.0
+    assert rolled(means.slice(0, 0), ["a", "b"], True).empty
