@@ -35,7 +35,7 @@ class Catalog:
         if not len(points):
             return
         await self._learn(points.targets)
-        self._refuse_unknown(points)
+        self._refuse_unknown(points, {home_of(event) for event in record.events if event.type == "series_defined"})
         kinds = np.array([getattr(event, "value_type", None) or "" for event in record.events])
         for kind in {str(one) for one in kinds} - {""}:
             if wrong := self._mismatched(points, kind):
@@ -98,10 +98,10 @@ class Catalog:
         if holds not in (None, "number"):
             raise Incorrect("value-type", f"series {event.series or ident} holds {holds}: only numbers can be added to")
 
-    def _refuse_unknown(self, points: Points) -> None:
-        unknown = [
-            at for at, target in enumerate(points.targets) if not target.key and (target.tenant, target.series_id) not in self._known
-        ]
+    def _refuse_unknown(self, points: Points, defined: set[uuid.UUID | None]) -> None:
+        """defined: by the record itself."""
+        keyless = [at for at, target in enumerate(points.targets) if not target.key and target.series_id not in defined]
+        unknown = [at for at in keyless if (points.targets[at].tenant, points.targets[at].series_id) not in self._known]
         if not unknown:
             return
         rows = np.flatnonzero(np.isin(points.target, np.array(unknown)))[:ROWS_LISTED_MAX]
