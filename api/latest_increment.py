@@ -52,8 +52,8 @@ async def increment_latest(parts: Parts, amount: Amount, stamp: Stamp, wait: Wai
     before = None if stamp.event_id is None else await _before(parts, amount, stamp)
     guarded = stamp if stamp.event_id is not None else replace(stamp, event_id=random_event_id())
     written = before or await _written(parts, amount, guarded, wait)
-    valid_time, value = await parts.reads.layer(amount.tenant, amount.series_id, written.series_version)
-    return Incremented(written, valid_time, value)
+    made = await parts.reads.layer(amount.tenant, amount.series_id, written.series_version)
+    return Incremented(written, made.valid_time, made.value if made.running is None else made.running)
 
 
 async def _before(parts: Parts, amount: Amount, stamp: Stamp) -> Written | None:

@@ -45,6 +45,15 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """running: the cell's value after it, where the fold knew it."""
+
+    valid_time: int
+    value: float | None
+    running: float | None
+
+
+@dataclass(frozen=True)
 class Latest:
     """version: of the series. cell: valid_time (UTC ns) and value of its newest point, None where it has none."""
 
@@ -130,12 +139,12 @@ class Reads:
         """The series' cells as they were at that version of it."""
         return await self._lookups.values_at(tenant, ident, instants, version)
 
-    async def layer(self, tenant: uuid.UUID, ident: uuid.UUID, version: int) -> tuple[int, float | None]:
-        """valid_time and value of the layer that one event made."""
+    async def layer(self, tenant: uuid.UUID, ident: uuid.UUID, version: int) -> Layer:
+        """The layer that the last row of one event made, or the event itself."""
         found = await self._calls.rows(layer(tenant, ident, version))
         if not found:
             raise Fault("layer-missing", f"series {ident} has no layer of version {version}: `varve rebuild` makes the tables again")
-        return found[0]["at"], found[0]["held"]
+        return Layer(found[0]["at"], found[0]["value"], found[0]["running"])
 
     async def series_version(self, tenant: uuid.UUID, ident: uuid.UUID) -> int:
         """What if_series_version is compared with; 0 where nothing was ever written."""

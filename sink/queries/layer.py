@@ -10,8 +10,8 @@ _VERSIONED = ("points", "deletions", "series")
 
 
 def layer(tenant: uuid.UUID, ident: uuid.UUID, version: int) -> Query:
-    """at: where it lies, UTC ns; held: the value that it led to. Not bound by a watermark: its event is known to be applied."""
-    sql = """SELECT toUnixTimestamp64Nano(p.valid_time) AS at, ifNull(p.running, p.value) AS held
+    """at: where it lies, UTC ns; its value and running value. Not bound by a watermark: its event is known to be applied."""
+    sql = """SELECT toUnixTimestamp64Nano(p.valid_time) AS at, p.value AS value, p.running AS running
 FROM points AS p
 WHERE p.tenant = {tenant:UUID} AND p.series_id = {series_id:UUID} AND p.version = {version:UInt64}
 LIMIT 1"""
