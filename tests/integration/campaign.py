@@ -82,15 +82,15 @@ def write_over_http(ledger: Ledger, url: str, seed: int, requests: int, rows: in
     with httpx.Client(base_url=url, timeout=40) as client:
         for number in range(requests):
             points = ledger.batch(dice, rows)
-            until_answered(client, points, f"{ledger.seed}-{seed}-{number}")
+            until_answered(client, "/api/v1/points", body_of(points), f"{ledger.seed}-{seed}-{number}")
             ledger.acknowledge(points)
 
 
-def until_answered(client: httpx.Client, points: Sequence[Point], key: str) -> None:
+def until_answered(client: httpx.Client, path: str, body: dict[str, Any], key: str) -> None:
     deadline = time.monotonic() + 240
     while True:
         try:
-            answer = client.post("/api/v1/points", json=body_of(points), params={"wait": "log"}, headers={"Idempotency-Key": key})
+            answer = client.post(path, json=body, params={"wait": "log"}, headers={"Idempotency-Key": key})
             if answer.status_code == 200:
                 return
             assert answer.status_code in (502, 503), answer.text
