@@ -109,6 +109,11 @@ class Store:
                 for row in client.query(query.sql, parameters=query.parameters).named_results()
             ]
 
+    def change(self, query: Query) -> None:
+        """INSERT SELECT or a mutation; returns when it is done."""
+        with self._handle() as client, _outages(self.where):
+            client.command(query.sql, parameters=query.parameters, settings={"mutations_sync": 1})
+
     def ping(self) -> None:
         """Unavailable where the store does not answer."""
         with self._handle() as client, _outages(self.where):
