@@ -5,7 +5,7 @@ Before: routes with a tenant and words. After: sink/reads.py makes the page, sto
 
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from api.answer import Form
@@ -89,6 +89,13 @@ class Reads:
         found = await self._calls.rows(series(wanted.search(tenant, self.watermark(vector))))
         ids = None if wanted.empty else tuple(row["series_id"] for row in found)
         return Chosen(ids, _kinds(row["value_type"] for row in found))
+
+    async def listed(self, tenant: uuid.UUID, vector: Mapping[int, int], chosen: Chosen) -> Chosen:
+        """With ids, also where they are all of the tenant."""
+        if chosen.ids is not None:
+            return chosen
+        found = await self.series(tenant, vector, SeriesFilter())
+        return replace(chosen, ids=tuple(uuid.UUID(row["series_id"]) for row in found))
 
     async def values(self, shape: Shape, selection: Selection) -> Page:
         if selection.series == ():

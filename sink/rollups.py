@@ -20,7 +20,7 @@ from sink.queries.selection import Selection
 from sink.reads import flat_query
 from sink.store import Store
 from sink.stored import Gaps, stored
-from streams.aggregate import AGGREGATE, Aggregates, merged
+from streams.aggregate import AGGREGATE, Aggregates, merged, singles
 from streams.points import STEPS
 from varve.errors import Incorrect
 from varve.instants import NS_PER_SECOND
@@ -60,7 +60,7 @@ def rollup(store: Store, selection: Selection, functions: Sequence[Function], gr
     asked = _asked(selection)
     assert asked.series is not None
     parts = [_some(store, replace(asked, series=some), functions, grid) for some in _chunks(asked.series)]
-    return _joined(asked.series, parts, tuple(function.name for function in functions))
+    return joined(parts, tuple(function.name for function in functions))
 
 
 def points(store: Store, selection: Selection) -> RollupTable:
@@ -71,7 +71,28 @@ def points(store: Store, selection: Selection) -> RollupTable:
     for some in _chunks(asked.series):
         table = store.arrow(values(flat_query(store, replace(asked, series=some))))
         parts.append(_sorted(some, _indexes(table, some), _column(table, "at"), {"value": _column(table, "value")}))
-    return _joined(asked.series, parts, ("value",))
+    return joined(parts, ("value",))
+
+
+def of_points(table: RollupTable, functions: Sequence[Function]) -> RollupTable:
+    """Each point as a bucket of its own, labelled by itself."""
+    one = table.values["value"]
+    alone = singles(table.bucket, one)
+    found = {function.name: of_aggregates(function, alone) if function.stored else one for function in functions}
+    return replace(table, values=found)
+
+
+def joined(parts: Sequence[RollupTable], names: Sequence[str]) -> RollupTable:
+    """Tables of other series each, one after another."""
+    if not parts:
+        return _empty((), names)
+    before = np.cumsum([0, *(len(part.series) for part in parts[:-1])])
+    index = np.concatenate([part.index + at for part, at in zip(parts, before.tolist(), strict=True)]).astype(np.int32)
+    found = {name: np.concatenate([part.values[name] for part in parts]) for name in names}
+    valid = [np.ones(len(part), bool) if part.valid is None else part.valid for part in parts]
+    some = any(part.valid is not None for part in parts)
+    series = tuple(one for part in parts for one in part.series)
+    return RollupTable(series, index, np.concatenate([part.bucket for part in parts]), found, np.concatenate(valid) if some else None)
 
 
 def span(store: Store, selection: Selection) -> tuple[int, int]:
@@ -115,12 +136,12 @@ def _bounded(selection: Selection) -> bool:
 def _from_rows(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable | None:
     """Out of stored rows, and of base buckets worked out live where there are none; None where that does not pay."""
     assert selection.series is not None
-    found = stored(store, selection, grid.edges)
+    found = stored(store, selection, grid.edges, _fields(functions))
     if not _pays(int(found.aggregate["count"].sum()), found.gaps, selection):
         return None
     index, bucket, parts = [found.series], [found.bucket], [found.aggregate]
     for cluster in _clusters(found.gaps):
-        own, at, part = _base(store, selection, cluster)
+        own, at, part = _base(store, selection, cluster, _fields(functions))
         kept = _within(cluster, own, at)
         index.append(own[kept])
         bucket.append(at[kept])
@@ -149,13 +170,13 @@ def _clusters(gaps: Gaps) -> list[Gaps]:
     return [Gaps(gaps.series[some], gaps.from_[some], gaps.until[some]) for some in near]
 
 
-def _base(store: Store, selection: Selection, gaps: Gaps) -> tuple[NDArray[np.int32], Int64s, Aggregates]:
+def _base(store: Store, selection: Selection, gaps: Gaps, fields: frozenset[str]) -> tuple[NDArray[np.int32], Int64s, Aggregates]:
     """Base buckets of the series and the span that hold the gaps, worked out live: index of series, start, aggregate."""
     assert selection.series is not None
     own = np.unique(gaps.series)
     series = tuple(selection.series[at] for at in own)
     asked = replace(selection, series=series, from_=int(gaps.from_.min()), until=int(gaps.until.max()))
-    table = store.arrow(by_grid(flat_query(store, asked), Even(_BASE_NS), AGGREGATE.names or (), ()))
+    table = store.arrow(by_grid(flat_query(store, asked), Even(_BASE_NS), fields, ()))
     return own[_indexes(table, series)], _column(table, "bucket"), _aggregates(table)
 
 
@@ -186,11 +207,16 @@ def _merged(
     return RollupTable(series, at.astype(np.int32), grid.starts[where], values)
 
 
+def _fields(functions: Sequence[Function]) -> frozenset[str]:
+    return frozenset().union(*(function.needs for function in functions if function.stored))
+
+
 def _live(store: Store, selection: Selection, functions: Sequence[Function], grid: Grid) -> RollupTable:
     """Out of the flat read, straight into the grid."""
     assert selection.series is not None
-    fields = set().union(*(function.needs for function in functions if function.stored))
-    table = store.arrow(by_grid(flat_query(store, selection), grid, fields, [function for function in functions if not function.stored]))
+    table = store.arrow(
+        by_grid(flat_query(store, selection), grid, _fields(functions), [function for function in functions if not function.stored])
+    )
     parts = _aggregates(table)
     found = {
         function.name: of_aggregates(function, parts) if function.stored else _column(table, function.name).astype(np.float64)
@@ -228,15 +254,6 @@ def _indexes(table: pa.Table, series: tuple[uuid.UUID, ...]) -> NDArray[np.int32
 def _sorted(series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, found: dict[str, Floats]) -> RollupTable:
     order = np.lexsort((bucket, index))
     return RollupTable(series, index[order], bucket[order], {name: one[order] for name, one in found.items()})
-
-
-def _joined(series: tuple[uuid.UUID, ...], parts: Sequence[RollupTable], names: Sequence[str]) -> RollupTable:
-    """Parts of successive chunks of the series."""
-    if not parts:
-        return _empty(series, names)
-    index = [part.index + at * SERIES_MAX for at, part in enumerate(parts)]
-    found = {name: np.concatenate([part.values[name] for part in parts]) for name in names}
-    return RollupTable(series, np.concatenate(index).astype(np.int32), np.concatenate([part.bucket for part in parts]), found)
 
 
 def _empty(series: tuple[uuid.UUID, ...], names: Sequence[str]) -> RollupTable:

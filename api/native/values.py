@@ -3,6 +3,8 @@
 Before: the client's question. After: reads.py makes the query, answer.py streams what ClickHouse writes.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,6 +17,8 @@ from api.native.series import SeriesAsked
 from api.parts import Parts
 from api.reads import Chosen
 from api.request import JSON, Caller, caller
+from api.rollup_answer import whole, written
+from sink.downsampling import POINTS_MIN, Thinning, downsampled
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
@@ -45,6 +49,11 @@ class ValuesAsked(SeriesAsked):
     limit: int = Field(0, ge=0, description="rows in one page; 0 is as many as the server allows")
 
 
+class FlatAsked(ValuesAsked):
+    max_points: int | None = Field(None, ge=POINTS_MIN, description="thins each series of numbers to so many points, in one page")
+    downsample: Thinning = Field("minmax", description="how it is thinned: minmax keeps extremes, lttb the shape")
+
+
 class RelativeAsked(ValuesAsked):
     """Known by a cut-off relative to each valid_time: some time before it, or a clock time some days before it in a zone."""
 
@@ -68,8 +77,10 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(tags=["values"])
 
     @routes.get("/api/v1/values/flat", responses=_READ)
-    async def flat(request: Request, who: Who, asked: Annotated[ValuesAsked, Query()]) -> Response:
+    async def flat(request: Request, who: Who, asked: Annotated[FlatAsked, Query()]) -> Response:
         """One row a series and valid_time: what is known of it (as of a moment, where asked)."""
+        if asked.max_points is not None:
+            return await _thinned(parts, request, who, asked, asked.max_points)
         return await _answer(parts, request, who, asked, FLAT)
 
     @routes.get("/api/v1/values/overlapping", responses=_READ)
@@ -102,11 +113,32 @@ async def _answer(parts: Parts, request: Request, who: Caller, asked: ValuesAske
     at = reads.page(asked.cursor, (shape.name, who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})))
     page = await reads.values(shape, selection_of(parts, who, asked, chosen, at))
     following = None if page.after is None else Cursor(at.vector, at.question, at.log, page.after)
+    return await answered(parts, request, reads.stream(page.query, form), form.media, at, following)
+
+
+async def answered(
+    parts: Parts, request: Request, rows: AsyncIterator[bytes], media: str, at: Cursor, following: Cursor | None = None
+) -> Response:
+    """Rows as they are written (JSON: one a line), with what tells the watermark and the next page."""
     headers = {"Varve-Watermark": str(Token(parts.log.log_id, {p: mark - 1 for p, mark in at.vector.items() if mark > 0}))}
     if following is not None:
         headers["Link"] = f'<{request.url.include_query_params(cursor=str(following))}>; rel="next"'
-    frame = (b'{"data":', _tail(following)) if form.media == JSON else None
-    return await streamed(request, reads.stream(page.query, form), form.media, headers, frame)
+    frame = (b'{"data":', _tail(following)) if media == JSON else None
+    return await streamed(request, rows, media, headers, frame)
+
+
+async def _thinned(parts: Parts, request: Request, who: Caller, asked: FlatAsked, max_points: int) -> Response:
+    if asked.cursor is not None or asked.limit or asked.columns:
+        raise Incorrect(
+            "max-points", "max_points: what is thinned comes in one page, as valid_time and value: leave limit, cursor and columns out"
+        )
+    form, reads = form_of(request), parts.reads
+    await reads.after(asked.after)
+    at = reads.page(None, ())
+    chosen = await reads.listed(who.tenant, at.vector, await select(parts, who, asked))
+    table = downsampled(await reads.points(selection_of(parts, who, asked, chosen, at)), max_points, asked.downsample)
+    rows = await asyncio.to_thread(written, table, form.media, with_series=len(table.series) != 1)
+    return await answered(parts, request, whole(rows), form.media, at)
 
 
 def selection_of(parts: Parts, who: Caller, asked: ValuesAsked, chosen: Chosen, at: Cursor) -> Selection:
