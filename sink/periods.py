@@ -84,9 +84,9 @@ class Grid:
         return len(self.edges) - 1
 
     def even(self) -> Even | None:
-        """Where each start follows the one before by the same distance; one bucket has none."""
+        """Where each start follows the one before by the same distance, and the last is no longer; one bucket has none."""
         apart = np.diff(self.starts)
-        if not len(apart) or (apart != apart[0]).any():
+        if not len(apart) or (apart != apart[0]).any() or self.edges[-1] - self.edges[-2] > apart[0]:
             return None
         return Even(int(apart[0]), int(self.edges[0] % apart[0]))
 
