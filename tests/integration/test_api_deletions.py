@@ -146,6 +146,15 @@ def test_a_repeated_key_deletes_once(http: httpx.Client) -> None:
     assert http.delete("/api/v1/series/key:once", headers={"Idempotency-Key": "l"}).is_success, "though it is not there any more"
 
 
+def test_a_repeated_write_does_not_bring_a_deleted_series_back(http: httpx.Client) -> None:
+    body, key = {"series": "stale", "valid_time": HOURS[:1], "value": [1]}, {"Idempotency-Key": "k"}
+    http.post("/api/v1/points", json=body, headers=key).raise_for_status()
+    http.delete("/api/v1/series/key:stale").raise_for_status()
+    assert http.post("/api/v1/points", json=body, headers=key).raise_for_status().headers["Idempotency-Replayed"] == "true"
+    for path in ("/api/v1/series/key:stale", "/api/v1/values/flat?key=stale"):
+        assert refusal(http.get(path)) == (404, "series-unknown")
+
+
 def test_a_rewrite_clears_and_writes_in_one(http: httpx.Client) -> None:
     write(http, "rewritten", [1, 2, 3])
     body = {"valid_time": HOURS[1:2], "value": [20], "annotation": "corrected"}
