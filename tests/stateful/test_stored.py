@@ -16,8 +16,7 @@ from sink.queries.selection import Selection
 from sink.store import Store
 from sink.stored import Stored, stored
 from streams.points import ROLLUPS, STALE
-from tests.rollup_rows import table_of
-from tests.store_rows import opened
+from tests.store_rows import opened, table_of
 from varve.instants import EARLIEST, LATEST, NS_PER_SECOND
 from varve.series import partition_of
 
