@@ -53,7 +53,7 @@ def move_buckets(
         newest = _floor(rows["last"][touched], step)
         opened = np.zeros(len(rows), np.int64)
         opened[touched] = newest
-        series, bucket, whole, inexact = _buckets(rows[level], touched, cells, step)
+        series, bucket, whole, inexact = _buckets(rows[level], touched, cells, step, opened)
         is_open = bucket == opened[series]
         until = np.append(bucket[1:], 0)
         lasts = np.append(series[1:] != series[:-1], True) if len(series) else np.zeros(0, bool)
@@ -90,28 +90,35 @@ def _no_marks() -> Marks:
 
 
 def _buckets(
-    open_: NDArray[np.void], touched: Indexes, cells: Cells, step: int
+    open_: NDArray[np.void], touched: Indexes, cells: Cells, step: int, opened: Int64s
 ) -> tuple[Indexes, Int64s, NDArray[np.void], NDArray[np.bool_]]:
-    """Every bucket that was open or got cells, in order: series, start, aggregate, inexact."""
+    """Every bucket that was open or got cells, in order: series, start, aggregate, inexact. opened: the bucket that is open now, by
+    series. Closed buckets too small for a row keep an empty aggregate."""
     cell_bucket = _floor(cells.valid_time, step)
     new = np.append(True, (cells.series[1:] != cells.series[:-1]) | (cell_bucket[1:] != cell_bucket[:-1]))[: len(cell_bucket)]
-    group = np.cumsum(new) - 1
-    sizes = int(new.sum())
-    made = aggregated(group[cells.counts], sizes, cells.valid_time[cells.counts], cells.value[cells.counts])
-    unknown = np.zeros(sizes, bool)
-    unknown[group[~cells.known]] = True
-    series, bucket = cells.series[new], cell_bucket[new]
-    had = touched[open_["start"][touched] != ABSENT]
-    at = np.searchsorted(series, had)  # before each series' own
-    series, bucket = np.insert(series, at, had), np.insert(bucket, at, open_["start"][had])
-    parts = np.insert(made, at, open_["aggregate"][had]) if len(made) else open_["aggregate"][had]
-    inexact = np.insert(unknown, at, open_["inexact"][had] != 0)
-    first = np.append(True, (series[1:] != series[:-1]) | (bucket[1:] != bucket[:-1]))[: len(series)]
-    if first.all():
-        return series, bucket, parts, inexact
-    group = np.cumsum(first) - 1
-    starts = np.flatnonzero(first)
-    return series[first], bucket[first], merged(group, len(starts), parts), np.logical_or.reduceat(inexact, starts)
+    starts = np.flatnonzero(new)
+    group, size = np.cumsum(new) - 1, np.diff(np.append(starts, len(new)))
+    series, bucket = cells.series[starts], cell_bucket[starts]
+    was_open = bucket == open_["start"][series]
+    wanted = (size >= ROLLUP_COUNT_MIN) | was_open | (bucket == opened[series])
+    counted = np.flatnonzero(cells.counts & wanted[group])
+    made = aggregated(group[counted], len(starts), cells.valid_time[counted], cells.value[counted])
+    inexact = np.zeros(len(starts), bool)
+    inexact[group[~cells.known]] = True
+    going_on = np.flatnonzero(was_open)
+    if len(going_on):
+        before = open_[series[going_on]]
+        pairs = np.stack([before["aggregate"], made[going_on]], 1).ravel()
+        made[going_on] = merged(np.repeat(np.arange(len(going_on)), 2), len(going_on), pairs)
+        inexact[going_on] |= before["inexact"] != 0
+    over = touched[open_["start"][touched] != ABSENT]
+    over = np.setdiff1d(over, series[going_on], assume_unique=True)
+    if not len(over):
+        return series, bucket, made, inexact
+    at = np.searchsorted(series, over)  # before each series' own
+    before = open_[over]
+    whole = np.insert(made, at, before["aggregate"]) if len(made) else before["aggregate"]
+    return np.insert(series, at, over), np.insert(bucket, at, before["start"]), whole, np.insert(inexact, at, before["inexact"] != 0)
 
 
 def _reopen(rows: NDArray[np.void], level: str, touched: Indexes, newest: Int64s) -> None:

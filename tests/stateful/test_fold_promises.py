@@ -202,7 +202,7 @@ def number_of(one: dict[str, Any]) -> int:
     return SERIES.index(uuid.UUID(bytes=one["series_id"]))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(logs)
 def test_layers_running_values_and_rollup_rows_are_what_the_ledger_says(log: list[list[Event]]) -> None:
     ledger, found = folded(log)
@@ -278,6 +278,18 @@ def test_a_series_in_order_has_a_row_for_each_bucket_and_each_day_that_closed() 
     assert [len(rows[step]) for step in STEPS] == [199, 2]
     assert all(one["until"] == following["bucket"] for one, following in pairwise(rows[900]))
     assert not found["stale"]
+
+
+def test_small_buckets_get_no_row_and_large_ones_across_records_get_theirs() -> None:
+    def write(first: int, count: int) -> list[Event]:
+        return [{"kind": "written", "known": None, "series": 0, "rows": [(0, NOON + n * MINUTE, n) for n in range(first, first + count)]}]
+
+    with mock.patch.object(buckets, "ROLLUP_COUNT_MIN", 8):
+        ledger, found = folded([write(0, 5), write(5, 22), write(60, 3), write(90, 40)])
+    rows = usable(found, 4 << 20)
+    assert [(one["bucket"].value - NOON) // MINUTE for one, _ in rows] == [0, 15, 90, 105]
+    for one, limit in rows:
+        check_row(ledger, one, limit)
 
 
 def test_a_deletion_within_the_open_bucket_leaves_no_row_of_what_was_there() -> None:
