@@ -91,6 +91,21 @@ def test_what_is_deleted_is_hidden_and_still_known_of_the_past(client: Client) -
         client.delete("a", HOURS[0], HOURS[1], everything=True)
 
 
+def test_rollups_follow_increments_and_deletions(client: Client) -> None:
+    days = pd.date_range("2025-01-01", periods=48, freq="h", tz="UTC", unit="ns")
+    client.write(pd.DataFrame({"a": range(48), "b": 1}, days, dtype=float))
+    client.increment("b", pd.Series(1.0, days))
+    client.delete("a", days[24], days[36])
+    span = (days[0], "2025-01-04T00:00:00Z")
+    assert client.rollup("a", *span, period="1day", functions="count").tolist() == [24.0, 12.0]
+    both = client.rollup(["b", "a"], *span, period="P1D", functions=["sum", "min"])
+    assert both["b"]["sum"].tolist() == [48.0, 48.0] and both["a"]["min"].tolist() == [0.0, 36.0]
+    assert client.rollup(["a", "b"], *span, period="1day", functions="sum", fill="zero").iloc[2].tolist() == [0.0, 0.0]
+    assert client.rollup(["a", "b"], *span, period="1day", functions="max", across="sum").tolist() == [25.0, 49.0]
+    oslo = client.rollup("b", *span, period="1day", functions="count", zone="Europe/Oslo")
+    assert oslo.tolist() == [23.0, 24.0, 1.0] and oslo.index[0] == pd.Timestamp("2024-12-31T23:00:00Z")
+
+
 def test_a_deleted_series_is_not_found_and_its_key_makes_it_again(client: Client) -> None:
     for key in ("plant/a", "plant/points"):
         client.create(key, unit="MW")
