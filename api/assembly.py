@@ -25,6 +25,7 @@ from api.store_calls import StoreCalls
 from api.views import Views
 from api.writer import Writer
 from sink.consumer import Sink, follow_progress
+from sink.refresh import Refresh
 from sink.store import Store
 from sink.watermark import Watermarks
 from streams.log import Log
@@ -97,6 +98,8 @@ async def assembled(
         "spool": _finish_uploads(source, topics, spool, outcomes, views),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
+    if sink:
+        tasks["refresh"] = Refresh(store, watermarks, clock, settings.store.refresh_seconds).run()
     try:
         yield Assembly(parts, tasks, receipts, guard, spool)
     finally:

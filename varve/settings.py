@@ -26,6 +26,7 @@ class StoreSettings(_Group):
     dsn: str = Field("", description="clickhouse://user:password@host:8123 of a server; empty uses chDB inside the server process")
     readers: int = Field(4, ge=1, le=64, description="threads that read from the store")
     batch_rows_max: int = Field(250_000, ge=1, description="rows the sink gathers for one insert at the most")
+    refresh_seconds: float = Field(1.0, gt=0, description="pause between two looks for rollup rows to be worked out anew, at least")
 
 
 class HttpSettings(_Group):

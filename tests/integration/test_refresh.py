@@ -289,9 +289,9 @@ def test_removed_marks_are_forgotten_when_nothing_old_can_still_run(store: Store
     kept = []
     for _ in range(3):
         refresh.settle()
-        kept.append(int(store.rows(Query("SELECT count() AS n FROM stale WHERE tenant = {tenant:UUID}", {"tenant": tenant}))[0]["n"]))
+        kept.append(int(store.rows(Query("SELECT count() AS n FROM stale WHERE tenant = {tenant:UUID}", {"tenant": tenant}))[0]["n"]) > 0)
         clock.seconds += sink.refresh.SETTLE_SECONDS
-    assert kept == [2, 2, 0]
+    assert kept == [True, True, False]
 
 
 class Hands(SystemClock):
