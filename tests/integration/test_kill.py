@@ -38,7 +38,11 @@ def campaign(varve: VarveUp, seed: int, kills: int) -> None:
 
 
 def kill(varve: VarveUp, part: str) -> None:
-    """kill -9 as soon as the part is there again from the last time."""
+    there(varve, part).kill()
+
+
+def there(varve: VarveUp, part: str) -> psutil.Process:
+    """The part's process, as soon as it is there again from the last time."""
 
     def alive() -> psutil.Process | None:
         try:
@@ -47,9 +51,9 @@ def kill(varve: VarveUp, part: str) -> None:
         except (psutil.NoSuchProcess, KeyError):
             return None
 
-    process = wait_until(alive, 60, f"{part} is there to be killed")
+    process = wait_until(alive, 60, f"{part} is there to be ended")
     assert process is not None
-    process.kill()
+    return process
 
 
 def ready(varve: VarveUp) -> None:

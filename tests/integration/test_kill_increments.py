@@ -18,9 +18,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from tests.conftest import VarveUp, wait_until
+from tests.conftest import VarveUp
 from tests.integration.campaign import until_answered
-from tests.integration.test_kill import PARTS, kill, last_token, ready, seed_of_this_run
+from tests.integration.test_kill import PARTS, kill, last_token, ready, seed_of_this_run, there
 from varve.series import DEFAULT_TENANT, series_id
 from varve.settings import LogSettings, Settings, WorkerSettings, environment_of
 
@@ -51,10 +51,8 @@ def send(url: str, seed: int, name: int, sent: Counter[Cell]) -> None:
 
 
 def stop(varve: VarveUp, part: str) -> None:
-    """SIGTERM to one part; the supervisor starts it again."""
-    before = varve.pid(part)
-    subprocess.run(["kill", str(before)], check=False)
-    wait_until(lambda: part in varve.note.parts and varve.pid(part) != before, 90, f"another {part}")
+    """SIGTERM; the supervisor starts it again."""
+    there(varve, part).terminate()
 
 
 @contextmanager
