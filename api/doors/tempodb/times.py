@@ -30,9 +30,9 @@ class Zone:
             return []
         unit: Literal["us", "ms"] = "us" if (instants % 1_000_000).any() else "ms"
         if self.name == "UTC":
-            return [f"{text}Z" for text in np.datetime_as_string(_moments(instants), unit).tolist()]
+            return [f"{text}Z" for text in np.datetime_as_string(_moments(instants // 1000), unit).tolist()]
         minutes = self._offsets(instants)
-        local = _moments(instants + minutes * (60 * NS_PER_SECOND))
+        local = _moments(instants // 1000 + minutes * 60_000_000)
         said = {one: _offset_text(one) for one in np.unique(minutes).tolist()}
         return [text + said[one] for text, one in zip(np.datetime_as_string(local, unit).tolist(), minutes.tolist(), strict=True)]
 
@@ -70,8 +70,9 @@ def instant_of(name: str, text: str) -> int:
     return parse_instant(_OFFSET.sub(r"\1+\2", text.strip()), naive_is_utc=True, where=name)
 
 
-def _moments(instants: NDArray[np.int64]) -> NDArray[np.datetime64]:
-    return instants.view("M8[ns]")
+def _moments(microseconds: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """A local time of 2262 may lie beyond what nanoseconds count."""
+    return microseconds.view("M8[us]")
 
 
 def _offset_text(minutes: int) -> str:
