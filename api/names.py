@@ -3,7 +3,10 @@
 import uuid
 
 from varve.errors import Incorrect
+from varve.instants import parse_instant
 from varve.series import series_id
+
+YEAR_DIGITS = 4  # 2025 is a year, more digits are nanoseconds
 
 
 def id_of(tenant: uuid.UUID, text: str) -> uuid.UUID:
@@ -22,6 +25,12 @@ def uuid_of(text: str, what: str) -> uuid.UUID:
         raise Incorrect(
             f"{what}-name", f"{what}: '{text[:80]}' is not a UUID" + ("; name it by key as key:<key>" if what == "series" else "")
         ) from None
+
+
+def instant_of(name: str, text: str) -> int:
+    """Of a query: nanoseconds since 1970, or ISO 8601, whose + the address line makes a space of."""
+    number = text.removeprefix("-")
+    return parse_instant(int(text) if number.isdecimal() and len(number) > YEAR_DIGITS else text.replace(" ", "+"), where=name)
 
 
 def column_of(text: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ from sink.rollups import RollupTable
 from sink.store import Store
 from varve.errors import Fault, NotFound
 from varve.events import ValueType
+from varve.position import Token
 
 __all__ = ["Cell", "CellState", "Chosen", "Reads", "SeriesFilter"]
 
@@ -66,15 +67,18 @@ class Reads:
         self._calls, self._lookups, self._catalog, self._views = calls, lookups, catalog, views
         self._log_id, self._partitions = log_id, partitions
 
-    async def after(self, token: str | None) -> None:
-        if token is not None:
-            await self._views.after(token)
+    async def after(self, *tokens: str | None) -> None:
+        for token in tokens:
+            if token is not None:
+                await self._views.after(token)
 
-    def page(self, cursor: str | None, question: object) -> Cursor:
-        """Where this page starts; a first page is at the watermarks of now."""
+    def page(self, cursor: str | None, question: object, at: str | None = None) -> Cursor:
+        """Where this page starts; a first page is at the watermarks of now, or at those that an earlier answer told."""
         asked, vector = question_of(question), self._views.vector()
         if cursor is not None:
             return read_cursor(cursor, asked, self._log_id, vector)
+        if at is not None:
+            vector = {partition: Token.parse(at).offsets.get(partition, -1) + 1 for partition in vector}
         return Cursor(vector, asked, self._log_id[:8])
 
     async def named(self, tenant: uuid.UUID, named: Sequence[tuple[str, uuid.UUID]]) -> Chosen:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.append import append, told
 from api.bodies.points import stamped
-from api.names import id_of
+from api.names import id_of, instant_of
 from api.native.lists import ListAsked, paged
 from api.native.series import unknown
 from api.native.words import WRITTEN, json_body
@@ -21,7 +21,7 @@ from api.request import Caller, WriteAsked, caller, parsed, read_json
 from api.stamps import Stamp
 from varve.errors import Incorrect
 from varve.events import Event, Instant, Key, PointsDeleted, PurgeRequested, SeriesDeleted
-from varve.instants import EARLIEST, LATEST, parse_instant
+from varve.instants import EARLIEST, LATEST
 from varve.record import single
 from varve.series import series_id
 
@@ -141,4 +141,4 @@ async def _refuse_unknown(parts: Parts, who: Caller, ident: uuid.UUID, said: str
 
 
 def _instant(name: str, text: str) -> int:
-    return parse_instant(text.replace(" ", "+"), where=name)
+    return instant_of(name, text)

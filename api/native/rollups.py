@@ -74,9 +74,9 @@ def router(parts: Parts) -> APIRouter:
 
 async def _answer(parts: Parts, request: Request, who: Caller, asked: RollupsAsked) -> Response:
     form, reads = form_of(request), parts.reads
-    await reads.after(asked.after)
+    await reads.after(asked.after, asked.watermark)
     chosen = await select(parts, who, asked)
-    at = reads.page(asked.cursor, ("rollups", who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})))
+    at = reads.page(asked.cursor, ("rollups", who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})), asked.watermark)
     selection = selection_of(parts, who, asked, await reads.listed(who.tenant, at.vector, chosen), at)
     from_, until = await reads.span(selection)
     ask = _Ask(parts, asked, replace(selection, from_=from_, until=until), _grid(asked, from_, until))

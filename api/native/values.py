@@ -12,7 +12,7 @@ from pydantic import Field
 
 from api.answer import FORMS, form_of, streamed
 from api.cursor import Cursor
-from api.names import id_of, uuid_of
+from api.names import id_of, instant_of, uuid_of
 from api.native.series import SeriesAsked
 from api.parts import Parts
 from api.reads import Chosen
@@ -27,7 +27,7 @@ from sink.queries.relative import Cutoff, DaysBefore, Lead, relative
 from sink.queries.selection import Selection
 from sink.queries.shape import Shape
 from varve.errors import Incorrect
-from varve.instants import NS_PER_SECOND, parse_instant
+from varve.instants import NS_PER_SECOND
 from varve.position import Token
 
 Who = Annotated[Caller, Depends(caller)]
@@ -45,6 +45,7 @@ class ValuesAsked(SeriesAsked):
     known_from: str | None = Field(None, description="first known_time, included")
     known_until: str | None = Field(None, description="last known_time, excluded")
     run_id: str | None = Field(None, description="only layers of this run")
+    watermark: str | None = Field(None, description="the Varve-Watermark of an earlier answer: read exactly what was visible to it")
     columns: str | None = Field(None, description="names of the columns to answer, separated by commas")
     limit: int = Field(0, ge=0, description="rows in one page; 0 is as many as the server allows")
 
@@ -108,9 +109,9 @@ def router(parts: Parts) -> APIRouter:
 
 async def _answer(parts: Parts, request: Request, who: Caller, asked: ValuesAsked, shape: Shape) -> Response:
     form, reads = form_of(request), parts.reads
-    await reads.after(asked.after)
+    await reads.after(asked.after, asked.watermark)
     chosen = await select(parts, who, asked)
-    at = reads.page(asked.cursor, (shape.name, who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})))
+    at = reads.page(asked.cursor, (shape.name, who.tenant, chosen, asked.model_dump(exclude={"cursor", "after"})), asked.watermark)
     page = await reads.values(shape, selection_of(parts, who, asked, chosen, at))
     following = None if page.after is None else Cursor(at.vector, at.question, at.log, page.after)
     return await answered(parts, request, reads.stream(page.query, form), form.media, at, following)
@@ -133,8 +134,8 @@ async def _thinned(parts: Parts, request: Request, who: Caller, asked: FlatAsked
             "max-points", "max_points: what is thinned comes in one page, as valid_time and value: leave limit, cursor and columns out"
         )
     form, reads = form_of(request), parts.reads
-    await reads.after(asked.after)
-    at = reads.page(None, ())
+    await reads.after(asked.after, asked.watermark)
+    at = reads.page(None, (), asked.watermark)
     chosen = await reads.listed(who.tenant, at.vector, await select(parts, who, asked))
     table = downsampled(await reads.points(selection_of(parts, who, asked, chosen, at)), max_points, asked.downsample)
     rows = await asyncio.to_thread(written, table, form.media, with_series=len(table.series) != 1)
@@ -168,4 +169,4 @@ async def select(parts: Parts, who: Caller, asked: ValuesAsked) -> Chosen:
 
 
 def _instant(name: str, text: str | None) -> int | None:
-    return None if text is None else parse_instant(text.replace(" ", "+"), where=name)
+    return None if text is None else instant_of(name, text)

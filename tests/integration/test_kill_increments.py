@@ -111,7 +111,8 @@ def rolled(sent: Counter[Cell], step: int) -> dict[Cell, tuple[int, int, int]]:
 
 
 def read(url: str, path: str, **asked: Any) -> list[dict[str, Any]]:
-    answer = httpx.get(f"{url}{path}", params={"key": SERIES, "limit": 100_000} | asked, headers={"Accept": ARROW}, timeout=120)
+    params: dict[str, Any] = {"key": SERIES, "limit": 100_000} | asked
+    answer = httpx.get(f"{url}{path}", params=params, headers={"Accept": ARROW}, timeout=120)
     assert answer.status_code == 200, answer.text
     assert "next" not in answer.links
     rows: list[dict[str, Any]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
