@@ -20,10 +20,12 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from bench.growth import growth
+from bench.increments import hot_counter, hot_reads, increments, increments_json
 from bench.machine import machine
 from bench.reads import as_of_read, bulk_read, collapse, flat_read
 from bench.recovery import recovery
 from bench.rig import Rig
+from bench.rollups import refresh, rollups, stale_rollups
 from bench.row import Outcome, Row, Wrong
 from bench.small_writes import small_writes, write_visible
 from bench.table import document, shown
@@ -37,6 +39,7 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
+        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh,
     )
 }  # fmt: skip
 FAILURES = (

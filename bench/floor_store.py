@@ -31,21 +31,21 @@ def main() -> None:
 
 def insert(directory: str, shape: dict[str, Any]) -> dict[str, float]:
     """Seconds to insert the rows, table by table, and the process's peak memory."""
-    client = _opened(directory)
+    client = opened(directory)
     made, seconds = Shape(**shape), 0.0
     for table in tables(made):
-        seconds += _seconds(lambda table=table: client.insert_arrow("points", table))  # type: ignore[misc]
+        seconds += seconds_of(lambda table=table: client.insert_arrow("points", table))  # type: ignore[misc]
     _counted(client, made.rows)
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def insert_json(directory: str, shape: dict[str, Any]) -> dict[str, float]:
     """Seconds in which ClickHouse reads the rows as JSON objects and keeps them."""
-    client = _opened(directory)
+    client = opened(directory)
     bodies = [ndjson(table) for table in tables(Shape(**shape))]
     settings = {"date_time_input_format": "best_effort"}
     seconds = sum(
-        _seconds(lambda body=body: client.raw_insert("points", insert_block=body, fmt="JSONEachRow", settings=settings))  # type: ignore[misc]
+        seconds_of(lambda body=body: client.raw_insert("points", insert_block=body, fmt="JSONEachRow", settings=settings))  # type: ignore[misc]
         for body in bodies
     )
     _counted(client, Shape(**shape).rows)
@@ -54,14 +54,14 @@ def insert_json(directory: str, shape: dict[str, Any]) -> dict[str, float]:
 
 def insert_one(directory: str) -> dict[str, float]:
     """Median milliseconds to insert one row and have it on disk."""
-    client = _opened(directory, "SETTINGS fsync_after_insert = 1")
+    client = opened(directory, "SETTINGS fsync_after_insert = 1")
     rows = list(tables(Shape(1, WRITES, body_rows=1)))
-    return {"ms": 1000 * median([_seconds(lambda row=row: client.insert_arrow("points", row)) for row in rows])}  # type: ignore[misc]
+    return {"ms": 1000 * median([seconds_of(lambda row=row: client.insert_arrow("points", row)) for row in rows])}  # type: ignore[misc]
 
 
 def read(directory: str, shape: dict[str, Any], format: str, window: list[int] | None = None) -> dict[str, float]:  # noqa: A002
     """Median milliseconds to read the rows in order; window: only points [from, until)."""
-    client, made = _opened(directory), Shape(**shape)
+    client, made = opened(directory), Shape(**shape)
     for table in tables(made):
         client.insert_arrow("points", table)
     first, until = window or [0, made.first + made.points]
@@ -70,19 +70,19 @@ def read(directory: str, shape: dict[str, Any], format: str, window: list[int] |
         f"valid_time {sign} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')" for sign, name in ((">=", "first"), ("<", "until"))
     )
     sql = f"SELECT series, valid_time, value FROM points WHERE {where} ORDER BY series, valid_time"
-    return {"ms": 1000 * median([_seconds(lambda: client.raw_query(sql, parameters=bounds, fmt=format)) for _ in range(READS)])}
+    return {"ms": 1000 * median([seconds_of(lambda: client.raw_query(sql, parameters=bounds, fmt=format)) for _ in range(READS)])}
 
 
 def newest(directory: str, shape: dict[str, Any], known_times: int) -> dict[str, float]:
     """Median milliseconds to read, of `known_times` layers of each cell, the newest."""
-    client = _opened(directory, columns=COLUMNS + ", known_time DateTime64(9, 'UTC')", order="series, valid_time, known_time")
+    client = opened(directory, columns=COLUMNS + ", known_time DateTime64(9, 'UTC')", order="series, valid_time, known_time")
     for table in tables(Shape(**shape)):
         for known in range(known_times):
             times = table.column("valid_time")
             stamped = table.append_column("known_time", _constant(START_NS + known * NS_PER_SECOND, times))
             client.insert_arrow("points", stamped)
     sql = "SELECT series, valid_time, value FROM points ORDER BY series, valid_time, known_time DESC LIMIT 1 BY series, valid_time"
-    return {"ms": 1000 * median([_seconds(lambda: client.raw_query(sql, fmt="ArrowStream")) for _ in range(READS)])}
+    return {"ms": 1000 * median([seconds_of(lambda: client.raw_query(sql, fmt="ArrowStream")) for _ in range(READS)])}
 
 
 def as_of_in_store(directory: str, tenant: str, key: str, known: int, rows: int) -> dict[str, float]:
@@ -100,12 +100,12 @@ def as_of_in_store(directory: str, tenant: str, key: str, known: int, rows: int)
     asked = Selection(owner, (1 << 40,) * settings.log.partitions, (series_id(owner, key),), as_of_known=known, limit=1_000_000)
     found = store.arrow(page_of(store, FLAT, asked).query).num_rows
     assert found == rows, f"{found} rows instead of {rows}"
-    milliseconds = 1000 * median([_seconds(lambda: store.raw(page_of(store, FLAT, asked).query, "ArrowStream")) for _ in range(READS)])
+    milliseconds = 1000 * median([seconds_of(lambda: store.raw(page_of(store, FLAT, asked).query, "ArrowStream")) for _ in range(READS)])
     store.close()
     return {"ms": milliseconds}
 
 
-def _opened(directory: str, settings: str = "", columns: str = COLUMNS, order: str = "series, valid_time") -> Any:
+def opened(directory: str, settings: str = "", columns: str = COLUMNS, order: str = "series, valid_time") -> Any:
     Path(directory).mkdir(parents=True)
     client = clickhouse_connect.get_client(interface="chdb", path=directory)
     client.command(f"CREATE TABLE points ({columns}) ENGINE = MergeTree ORDER BY ({order}) {settings}")
@@ -124,7 +124,7 @@ def _constant(instant: int, like: Any) -> Any:
     return pa.array(np.full(len(like), instant, np.int64), like.type)
 
 
-def _seconds(act: Callable[[], Any]) -> float:
+def seconds_of(act: Callable[[], Any]) -> float:
     start = CLOCK.monotonic()
     act()
     return CLOCK.monotonic() - start

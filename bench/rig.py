@@ -21,13 +21,14 @@ from bench.wire import Line
 from varve.clock import SystemClock, new_id
 from varve.local import Local, start_local
 from varve.running import read_note
-from varve.settings import Settings
+from varve.settings import Settings, StoreSettings
 
 SHARED_SCALE_MAX = 0.01
 SAMPLE_SECONDS = 0.05
 QUIET_SECONDS_MAX = 60.0
 FLOOR_SECONDS_MAX = 1800.0
 MIB = 1 << 20
+DEFAULT_STORE = StoreSettings()
 T = TypeVar("T")
 
 
@@ -69,19 +70,20 @@ class Rig:
     say: Callable[[str], None]
     _server: Server | None = field(default=None, init=False)
     _servers: int = field(default=0, init=False)
+    _store: StoreSettings = field(default=DEFAULT_STORE, init=False)
 
     def scaled(self, count: int, least: int) -> int:
         return max(least, int(count * self.scale))
 
-    def server(self) -> Server:
+    def server(self, store: StoreSettings = DEFAULT_STORE) -> Server:
         """A fresh one for each line; in a tiny run, the one that runs."""
-        if self._server is not None and self.scale <= SHARED_SCALE_MAX:
+        if self._server is not None and self.scale <= SHARED_SCALE_MAX and store == self._store:
             return Server(self._server.local, self._server.data, str(new_id()))
         self.stop()
-        self._servers += 1
+        self._servers, self._store = self._servers + 1, store
         data = self.directory / f"up-{self._servers}"
         self.say("starting varve up")
-        self._server = Server(start_local(data, settings=Settings(data=data)), data, str(new_id()))
+        self._server = Server(start_local(data, settings=Settings(data=data, store=store)), data, str(new_id()))
         return self._server
 
     def stop(self) -> None:
@@ -90,11 +92,11 @@ class Rig:
             self._server.local.stop()
             self._server = None
 
-    def floor(self, name: str, **asked: Any) -> Any:
-        """What bench/floor_store.py's function of this name answers, in a process of its own: chDB opens one directory a process."""
+    def floor(self, name: str, room: str = "floor_store", **asked: Any) -> Any:
+        """What the function of this name in bench/<room>.py answers, in a process of its own: chDB opens one directory a process."""
         self.say(f"floor: {name.replace('_', ' ')}")
         words = json.dumps(asked | {"directory": str(asked.get("directory") or self.directory / f"floor-{new_id()}")})
-        command = [sys.executable, "-m", "bench.floor_store", name, words]
+        command = [sys.executable, "-m", f"bench.{room}", name, words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=FLOOR_SECONDS_MAX)
         if done.returncode:
             raise Wrong(f"the floor {name} failed: {done.stderr.strip()[-600:]}")

@@ -12,6 +12,8 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Floor:
+    """figure: 0 where it could not be had here; what tells why."""
+
     what: str
     figure: float
 

@@ -12,8 +12,7 @@ from bench import floor_log
 from bench.made import point_body
 from bench.rig import Rig, timed
 from bench.row import Floor, Row, median, share
-from bench.wire import AsyncLine, request_bytes
-from varve.clock import SystemClock
+from bench.wire import request_bytes, send_all
 
 CLIENTS = 32
 WARM = 64
@@ -25,10 +24,10 @@ def small_writes(rig: Rig) -> list[Row]:
     server, count = rig.server(), rig.scaled(20_000, 320)
     bodies = [point_body(f"small-{at % 100}", at) for at in range(count + WARM)]
     requests = [request_bytes(POINTS + "log", body, server.tenant) for body in bodies]
-    asyncio.run(_all(server.url, requests[:WARM]))
+    _sent(server.url, requests[:WARM], CLIENTS)
     server.quiet()
     rig.say(f"{count:,} small writes by {CLIENTS} clients")
-    seconds, taken = timed(lambda: asyncio.run(_all(server.url, requests[WARM:])))
+    seconds, taken = timed(lambda: _sent(server.url, requests[WARM:], CLIENTS))
     server.quiet()
     log_seconds, log_ms = floor_log.produce(server.local.brokers, bodies[WARM:], CLIENTS)
     what = f"small HTTP writes, wait=log, {CLIENTS} clients"
@@ -45,7 +44,7 @@ def write_visible(rig: Rig) -> list[Row]:
     bodies = [point_body("seen", at) for at in range(count + WARM)]
     requests = [request_bytes(POINTS + "view", body, server.tenant) for body in bodies]
     rig.say(f"{count:,} writes, one after another")
-    taken = asyncio.run(_one(server.url, requests))[WARM:]
+    taken = _sent(server.url, requests, 1)[WARM:]
     _, log_ms = floor_log.produce(server.local.brokers, bodies, 1)
     what = Floor("raw produce, then raw insert (p50)", log_ms + floor["ms"])
     return [
@@ -54,19 +53,8 @@ def write_visible(rig: Rig) -> list[Row]:
     ]
 
 
-async def _all(url: str, requests: list[bytes]) -> list[float]:
-    shares = [requests[number::CLIENTS] for number in range(CLIENTS)]
-    found = await asyncio.gather(*(_one(url, part) for part in shares if part))
-    return [one for part in found for one in part]
-
-
-async def _one(url: str, requests: list[bytes]) -> list[float]:
+def _sent(url: str, requests: list[bytes], clients: int) -> list[float]:
     """Milliseconds of each."""
-    line, clock, taken = await AsyncLine.open(url), SystemClock(), []
-    for request in requests:
-        start = clock.monotonic()
-        body = await line.send(request)
-        taken.append(1000 * (clock.monotonic() - start))
-        assert orjson.loads(body)["rows"] == 1
-    await line.close()
-    return taken
+    found = asyncio.run(send_all(url, requests, clients))
+    assert all(orjson.loads(body)["rows"] == 1 for _, body in found)
+    return [milliseconds for milliseconds, _ in found]

@@ -19,8 +19,9 @@ no test asserts a time.
 
 Client, broker, worker and server share the machine. The server is a real `varve up` with default settings, a fresh one for each line.
 Bodies are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
-send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. Increments, rollups and replay
-are not built yet.
+send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. PostgreSQL stands beside
+increments as a peer, not as a floor: one transaction an increment, each on disk before it is answered, where the embedded broker
+leaves that to the system. Replay into a new generation is not built yet.
 """
 
 
@@ -52,7 +53,7 @@ def _cells(outcome: Outcome) -> list[tuple[str, ...]]:
 
 def _row(row: Row) -> tuple[str, ...]:
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-    floor = "" if row.floor is None else f"{_number(row.floor.figure)} {row.unit}: {row.floor.what}"
+    floor = "" if row.floor is None else f"{_number(row.floor.figure)} {row.unit}: {row.floor.what}" if row.floor.figure else row.floor.what
     return ratio, row.measured, f"{_number(row.ours)} {row.unit}", floor, _target(row)
 
 

@@ -99,6 +99,22 @@ class AsyncLine:
         await self._writer.wait_closed()
 
 
+async def send_all(url: str, requests: Sequence[bytes], clients: int) -> list[tuple[float, bytes]]:
+    """Milliseconds and answer of each, client by client; each client awaits an answer before its next request."""
+
+    async def send(part: Sequence[bytes]) -> list[tuple[float, bytes]]:
+        line, found = await AsyncLine.open(url), []
+        for request in part:
+            start = _CLOCK.monotonic()
+            body = await line.send(request)
+            found.append((1000 * (_CLOCK.monotonic() - start), body))
+        await line.close()
+        return found
+
+    shares = [requests[number::clients] for number in range(clients)]
+    return [one for part in await asyncio.gather(*(send(part) for part in shares if part)) for one in part]
+
+
 def request_bytes(path: str, body: bytes, tenant: str) -> bytes:
     head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nX-Tenant: {tenant}\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
