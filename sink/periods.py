@@ -42,7 +42,7 @@ class Period:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise Incorrect("period-malformed", f"period: {self.count} {self.unit} has no length: give 1 or more")
-        if self.seconds_min > _YEARS_MAX * 365 * _DAY:
+        if self.months > _YEARS_MAX * 12 or (self.seconds or 0) > _YEARS_MAX * 365 * _DAY:
             raise Incorrect("period-too-long", f"period: {self.count} {self.unit} is longer than {_YEARS_MAX} years")
 
     @property

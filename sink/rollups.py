@@ -26,6 +26,7 @@ from varve.errors import Incorrect
 from varve.instants import NS_PER_SECOND
 
 SERIES_MAX = 2_000  # bound into one query: an address line has its length
+POINTS_MAX = 20_000_000  # held in memory at once
 CLUSTERS_MAX = 4  # of gaps, a query each
 POINTS_MIN = 20_000  # stored rows that stand for fewer save less than they cost, where much is open beside them
 _BASE_NS = STEPS[0] * NS_PER_SECOND
@@ -69,7 +70,11 @@ def points(store: Store, selection: Selection) -> RollupTable:
     assert asked.series is not None
     parts = []
     for some in _chunks(asked.series):
-        table = store.arrow(values(flat_query(store, replace(asked, series=some))))
+        table = store.arrow(values(flat_query(store, replace(asked, series=some, limit=POINTS_MAX + 1))))
+        if table.num_rows > POINTS_MAX:
+            raise Incorrect(
+                "too-many-points", f"there are more than {POINTS_MAX} points in this span: ask for a rollup, or for less at once"
+            )
         parts.append(_sorted(some, _indexes(table, some), _column(table, "at"), {"value": _column(table, "value")}))
     return joined(parts, ("value",))
 
@@ -153,7 +158,7 @@ def _pays(points: int, gaps: Gaps, selection: Selection) -> bool:
     assert selection.series is not None
     assert selection.from_ is not None
     assert selection.until is not None
-    open_ = (gaps.until - gaps.from_).astype(np.float64).sum()
+    open_ = float((gaps.until.astype(np.float64) - gaps.from_).sum())
     return points > 0 and (points >= POINTS_MIN or open_ < len(selection.series) * float(selection.until - selection.from_) / 2)
 
 
@@ -163,9 +168,9 @@ def _clusters(gaps: Gaps) -> list[Gaps]:
     if not len(order):
         return []
     from_, reached = gaps.from_[order], np.maximum.accumulate(gaps.until[order])
-    apart = from_[1:] - reached[:-1]
+    apart = from_[1:].astype(np.float64) - reached[:-1]
     wide = np.argsort(apart)[::-1][: CLUSTERS_MAX - 1]
-    cuts = np.sort(wide[apart[wide] > int(reached[-1]) // 64 - int(from_[0]) // 64]) + 1
+    cuts = np.sort(wide[apart[wide] > (float(reached[-1]) - float(from_[0])) / 64]) + 1
     near = [np.sort(some) for some in np.split(order, cuts)]
     return [Gaps(gaps.series[some], gaps.from_[some], gaps.until[some]) for some in near]
 
