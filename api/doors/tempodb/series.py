@@ -24,7 +24,9 @@ from varve.columns import no_points
 from varve.errors import Incorrect
 from varve.events import Event, Key, SeriesDefined, SeriesDeleted, SeriesDescribed
 from varve.record import Record, single
-from varve.series import series_id
+from varve.series import derived_id, series_id
+
+OUTCOMES_MAX = 1_000  # asked for at once
 
 
 class Described(BaseModel):
@@ -88,23 +90,41 @@ async def delete_some(parts: Parts, request: Request, who: Caller) -> Response:
     wanted = filter_of(request.query_params, who.tenant)
     if wanted.empty and request.query_params.get("allow_truncation", "").lower() != "true":
         raise Incorrect("truncation", "no filter: this would delete every series; say allow_truncation=true if that is meant")
+    stamp = who.stamp(parts.clock, b"")
+    if before := await _deleted_before(parts, who, stamp):
+        return _deleted(before, {"Idempotency-Replayed": "true"})
     rows = await chosen.some(parts, who.tenant, parts.views.vector(), wanted)
-    return await _deleted(parts, who, [chosen.ident_of(row) for row in rows])
+    return await _delete(parts, who, [chosen.ident_of(row) for row in rows], stamp)
 
 
 async def delete_one(parts: Parts, who: Caller, named: Named) -> Response:
+    stamp = who.stamp(parts.clock, b"")
+    if before := await _deleted_before(parts, who, stamp):
+        return _deleted(before, {"Idempotency-Replayed": "true"})
     row = await chosen.one(parts, who.tenant, parts.views.vector(), named)
-    return await _deleted(parts, who, [chosen.ident_of(row)])
+    return await _delete(parts, who, [chosen.ident_of(row)], stamp)
 
 
-async def _deleted(parts: Parts, who: Caller, idents: list[uuid.UUID]) -> Response:
-    headers = {}
-    if idents:
-        stamp = who.stamp(parts.clock, b"")
-        events: list[Event] = [SeriesDeleted(series_id=ident, **stamped(who.tenant, stamp, at)) for at, ident in enumerate(idents)]
-        written = await append(parts, Record(tuple(events), no_points()), "view")
-        headers = {"Varve-Token": str(written.token)}
-    return Response(orjson.dumps({"deleted": len(idents)}), 200, headers, JSON)
+async def _deleted_before(parts: Parts, who: Caller, stamp: Stamp) -> int:
+    """How many series the same keyed request deleted when it first came: what it named is gone by now (I3)."""
+    found, more = 0, stamp.event_id is not None
+    while more:
+        some = [(who.tenant, derived_id(str(stamp.event_id), at)) for at in range(found, found + OUTCOMES_MAX)]
+        there = {row.key for row in await parts.reads.outcomes(some) if row.status == "applied"}
+        found, more = found + len(there), len(there) == OUTCOMES_MAX
+    return found
+
+
+async def _delete(parts: Parts, who: Caller, idents: list[uuid.UUID], stamp: Stamp) -> Response:
+    if not idents:
+        return _deleted(0, {})
+    events: list[Event] = [SeriesDeleted(series_id=ident, **stamped(who.tenant, stamp, at)) for at, ident in enumerate(idents)]
+    written = await append(parts, Record(tuple(events), no_points()), "view")
+    return _deleted(len(idents), {"Varve-Token": str(written.token)})
+
+
+def _deleted(count: int, headers: dict[str, str]) -> Response:
+    return Response(orjson.dumps({"deleted": count}), 200, headers, JSON)
 
 
 async def _told(parts: Parts, who: Caller, named: Named, headers: dict[str, str]) -> Response:
