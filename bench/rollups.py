@@ -66,7 +66,7 @@ def stale_rollups(rig: Rig) -> list[Row]:
     return [
         Row(f"{what}, in the store", found["ours_ms"], "ms", 1.5 * found["raw_ms"], raw),
         Row("— the same over HTTP, Arrow", over_http, "ms", 0, raw),
-        Row(f"— refresh of these {mended['marks']:,.0f} stale days", mended["seconds"], "s"),
+        Row(f"— refresh of these days, {mended['marks']:,.0f} stale marks", mended["seconds"], "s"),
     ]
 
 
