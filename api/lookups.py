@@ -5,33 +5,29 @@ asked here only decides what to append, and the fold decides again (I3).
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
+from sink.queries.fold import cells as folded_cells
+from sink.queries.layers import instant_place, without_deleted
 from sink.queries.outcomes import outcomes
+from sink.queries.purge import purged_count
 from sink.queries.query import Query
 from sink.queries.runs import RunSearch, runs
+from sink.queries.selection import Selection
 from sink.queries.series import value_types
+from sink.reads import cells_query
+from sink.store import Store
 from varve.codec import event_key
-from varve.instants import parse_instant
+from varve.instants import EARLIEST, LATEST, parse_instant
 
 IDS_MAX = 2_000  # bound into one query: an address line has its length
-# A cell as it is: each field from the newest layer that sets it; of one run alone where the cell is a run's record.
-_CELLS = """
-SELECT {run} AS run, series_id, toUnixTimestamp64Nano(valid_time) AS at, toUnixTimestamp64Nano(max(known_time)) AS known,
-    argMaxIf(tuple(p.value, p.text), (known_time, version), bitTest(mask, 0)) AS held,
-    argMaxIf(tuple(p.annotation), (known_time, version), bitTest(mask, 1)).1 AS annotation,
-    argMaxIf(p.tags, (known_time, version), bitTest(mask, 2)) AS tags,
-    argMaxIf(tuple(toUnixTimestamp64Nano(p.valid_time_end)), (known_time, version), bitTest(mask, 3)).1 AS until,
-    any(partition) AS partition, arraySort(groupUniqArray(version)) AS versions
-FROM points AS p
-WHERE tenant = {{tenant:UUID}} AND series_id IN {{ids:Array(UUID)}}
-    AND valid_time >= fromUnixTimestamp64Nano({{first:Int64}}, 'UTC') AND valid_time <= fromUnixTimestamp64Nano({{last:Int64}}, 'UTC')
-    AND ({run}, series_id, toUnixTimestamp64Nano(valid_time)) IN arrayZip({{runs:Array(UUID)}}, {{ids:Array(UUID)}}, {{times:Array(Int64)}})
-GROUP BY run, series_id, valid_time"""
+_EVERYTHING = (1 << 43,)  # a watermark above all that one series has
 _NO_RUN = uuid.UUID(int=0)
 
 
@@ -108,18 +104,58 @@ class Lookups:
                 found |= {Cell(tenant, None if whole else row["run"], row["series_id"], row["at"]): _state(row) for row in rows}
         return found
 
+    async def values_at(self, tenant: uuid.UUID, series_id: uuid.UUID, instants: Sequence[int], version: int) -> dict[int, float | None]:
+        """What these cells of a series were right after the event of that version: nothing later counts. Those that had a layer."""
+        ordered = sorted(set(instants))
+        newest, others = ordered[-1:], ordered[:-1]  # one cell alone may be a counter, which is told from its last layer
+        found: dict[int, float | None] = {}
+        for some in [part for part in (newest, *_parts(others)) if part]:
+            table = await self._calls.call(_asked(_at_version(tenant, series_id, some, version), some))
+            found |= dict(zip(table.column("valid_time").cast(pa.int64()).to_pylist(), table.column("value").to_pylist(), strict=True))
+        return found
+
+    async def purged_count(self, tenant: uuid.UUID, series_id: uuid.UUID, from_: int | None, until: int | None) -> int:
+        """How many layers a purge would erase, in [from_, until)."""
+        span = (EARLIEST if from_ is None else from_, LATEST if until is None else until)
+        rows = await self._calls.rows(purged_count(tenant, series_id, *span))
+        return int(rows[0]["layers"])
+
 
 def _cells_query(tenant: uuid.UUID, whole: bool, cells: Sequence[Cell]) -> Query:
-    times = [cell.valid_time for cell in cells]
-    lists = {"runs": [cell.run_id or _NO_RUN for cell in cells], "ids": [cell.series_id for cell in cells], "times": times}
-    sql = _CELLS.format(run=f"toUUID('{_NO_RUN}')" if whole else "run_id")
-    return Query(sql, {"tenant": tenant, "first": min(times), "last": max(times), **lists})
+    """Each cell as a flat read says; of one run alone where the cell is a run's record. One that deletions hide is absent."""
+    times, run = [cell.valid_time for cell in cells], f"toUUID('{_NO_RUN}')" if whole else "l.run_id"
+    bound = {"runs": [cell.run_id or _NO_RUN for cell in cells], "ids": [cell.series_id for cell in cells], "times": times}
+    instant, cell = "toUnixTimestamp64Nano(l.valid_time)", "arrayZip({runs:Array(UUID)}, {ids:Array(UUID)}, {times:Array(Int64)})"
+    where = [
+        "l.tenant = {tenant:UUID}",
+        "l.series_id IN {ids:Array(UUID)}",
+        f"l.valid_time >= {instant_place('first')}",
+        f"l.valid_time <= {instant_place('last')}",
+        f"({run}, l.series_id, {instant}) IN {cell}",
+    ]
+    hiding = ["d.tenant = {tenant:UUID}", "d.series_id IN {ids:Array(UUID)}"]
+    layers = without_deleted(where, hiding, {"tenant": tenant, "first": min(times), "last": max(times), **bound}, running=whole)
+    more = ["any(l.partition) AS partition", "arraySort(groupUniqArray(l.version)) AS versions"]
+    sql = f"""SELECT {"c.run_id" if not whole else run} AS run, c.series_id AS series_id, toUnixTimestamp64Nano(c.valid_time) AS at,
+    toUnixTimestamp64Nano(c.known_time) AS known, c.value AS value, c.text AS text, c.annotation AS annotation, c.tags AS tags,
+    toUnixTimestamp64Nano(c.valid_time_end) AS until, c.partition AS partition, c.versions AS versions
+FROM {folded_cells(layers, more, () if whole else ("l.run_id",))} AS c"""
+    return Query(sql, layers.bound)
+
+
+def _asked(selection: Selection, instants: Sequence[int]) -> Callable[[Store], pa.Table]:
+    return lambda store: store.arrow(cells_query(store, selection, instants))
+
+
+def _at_version(tenant: uuid.UUID, series_id: uuid.UUID, instants: Sequence[int], version: int) -> Selection:
+    until = max(instants) + 1 if max(instants) < LATEST else None
+    columns = ("valid_time", "value")
+    return Selection(tenant, _EVERYTHING, (series_id,), min(instants), until, columns=columns, version_until=version + 1)
 
 
 def _state(row: dict[str, Any]) -> CellState:
-    value, text = row["held"]
     more = (row["annotation"], tuple(row["tags"]), row["until"], row["partition"], tuple(row["versions"]))
-    return CellState(row["known"], value, text, *more)
+    return CellState(row["known"], row["value"], row["text"], *more)
 
 
 def _parts(items: Sequence[Any]) -> list[Sequence[Any]]:

@@ -1,8 +1,8 @@
 """The sink: varve.points -> the store, in the order of I5: insert, watermark, commit; one stage a step().
 
-Before: the fold agent emitted. After: readers see the rows. The store's own position is what counts: a batch that is read
-twice is inserted twice, which is harmless, and so the commit waits while there is more to read. A refused record becomes a
-dead letter; an outage stops without commit and is tried again (I6).
+Before: the fold agent emitted. After: readers see the rows, and what was purged is erased. The store's own position is what
+counts: a batch that is read twice is inserted twice, which is harmless, and so the commit waits while there is more to read.
+A refused record becomes a dead letter; an outage stops without commit and is tried again (I6).
 """
 
 import asyncio
@@ -17,12 +17,15 @@ import orjson
 import pyarrow as pa
 
 from sink.positions import PositionStore, Reached, read_positions, refuse_lost, write_positions
-from sink.rows import Message, by_target, decoded, joined, rows_of
+from sink.queries.purge import erasures
+from sink.refresh import Refresh
+from sink.rows import Message, by_target, decoded, joined, purges_of, rows_of
 from sink.store import Refused, Store
 from sink.watermark import Watermarks
 from streams.dead_letters import letter_of, write_letter
 from streams.log import Log, LogReader, LogRecord
 from streams.topics import Topics
+from varve.clock import SystemClock
 from varve.errors import Fault, Unavailable, VarveError
 from varve.settings import Settings
 
@@ -129,6 +132,7 @@ class Sink:
                     if table not in batch.inserted:
                         await self._insert(table, messages)
                         batch.inserted.add(table)
+                await self._erase(by_target(batch.messages).get("purges", []))
                 batch.stage = "inserted"
             case "inserted":
                 await self._signal(batch)
@@ -187,6 +191,15 @@ class Sink:
             middle = len(messages) // 2
             await self._insert(table, messages[:middle])
             await self._insert(table, messages[middle:])
+
+    async def _erase(self, messages: Sequence[Message]) -> None:
+        """What was purged goes before the watermark tells of it; again after a redelivery, which inserts it again."""
+        for message in messages:
+            try:
+                for query in [query for purge in purges_of(message) for query in erasures(purge)]:
+                    await self._blocking(self._store.change, query)
+            except Refused as error:
+                await self._bury(message.record, "store-refused", str(error))
 
     async def _signal(self, batch: _Batch) -> None:
         for one in batch.reached.values():
@@ -266,11 +279,18 @@ async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
     store = Store.open(settings, topics.generation)
     store.migrate()
     log = await open_log(settings.log.brokers, topics, settings.log.replication)
-    sink = Sink(log, topics, store, Watermarks(topics.partitions), settings.store.batch_rows_max, partitions)
-    running = asyncio.create_task(sink.run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    watermarks = Watermarks(topics.partitions)
+    sink = Sink(log, topics, store, watermarks, settings.store.batch_rows_max, partitions)
+    refresh = Refresh(store, watermarks, SystemClock(), settings.store.refresh_seconds, partitions)
+    running = [asyncio.create_task(sink.run()), asyncio.create_task(refresh.run())]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running[0].cancel)
     try:
-        await running
+        ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for task in ended:
+            await task
     except asyncio.CancelledError:
         _LOG.info("sink: stopped")
     finally:

@@ -32,6 +32,8 @@ class PositionStore(Protocol):
 
     def rows(self, query: Query) -> list[dict[str, Any]]: ...
 
+    def change(self, query: Query) -> None: ...
+
 
 def read_positions(store: PositionStore, log_id: str) -> dict[int, Reached]:
     """By partition; refuses a store that another log has filled."""

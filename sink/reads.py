@@ -4,11 +4,14 @@ Before: a route or door with a shape and a selection. After: it asks the store f
 Blocking, like the store; all questions are at the selection's one watermark vector (I9).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sink.queries.flat import FLAT
-from sink.queries.layers import View
+from sink.queries.counter import countable, counted, last_layer, objections
+from sink.queries.flat import FLAT, flat_of
+from sink.queries.latest import LATEST
+from sink.queries.layers import View, source
 from sink.queries.query import Query
 from sink.queries.selection import Selection
 from sink.queries.shape import Shape, probe
@@ -26,6 +29,9 @@ class Page:
 def page_of(store: Store, shape: Shape, selection: Selection) -> Page:
     found = store.rows(probe(selection))[0]
     view = _view(found)
+    counter = counter_query(store, shape, selection, view)
+    if counter is not None:
+        return Page(counter, None)
     query = shape.query(selection, view)
     if selection.limit is None or found["layers"] <= selection.limit:
         return Page(query, None)
@@ -34,8 +40,31 @@ def page_of(store: Store, shape: Shape, selection: Selection) -> Page:
 
 
 def flat_query(store: Store, selection: Selection) -> Query:
-    """The flat read of a whole selection, for whoever builds on its rows."""
-    return FLAT.query(selection, _view(store.rows(probe(replace(selection, limit=None)))[0]))
+    """The flat read, for whoever builds on its rows; no page follows where the selection has a limit."""
+    view = _view(store.rows(probe(replace(selection, limit=None)))[0])
+    return counter_query(store, FLAT, selection, view) or FLAT.query(selection, view)
+
+
+def cells_query(store: Store, selection: Selection, instants: Sequence[int]) -> Query:
+    """The flat read of some cells of a selection. One alone may be a counter."""
+    if len(instants) == 1:
+        return flat_query(store, selection)
+    chosen = "l.valid_time IN arrayMap(i -> fromUnixTimestamp64Nano(i, 'UTC'), {instants:Array(Int64)})"
+    layers = source(selection, hiding=True).narrowed([chosen])
+    query = flat_of(selection, layers, folded=True)
+    return Query(query.sql, query.parameters | {"instants": list(instants)})
+
+
+def counter_query(store: Store, shape: Shape, selection: Selection, view: View) -> Query | None:
+    """The answer out of one layer, where a read is of one cell that was counted up in order; None where it must be folded."""
+    if shape not in (FLAT, LATEST) or not view.folded or not countable(selection, view.hiding):
+        return None
+    last = store.arrow(last_layer(selection))
+    if not last.num_rows or not last.column("running")[0].is_valid:
+        return None
+    at, version = last.column("valid_time")[0].value, last.column("version")[0].as_py()
+    doubts = store.rows(objections(selection, at, version, alone=shape is FLAT))[0]
+    return None if any(doubts.values()) else counted(selection, at, last.column("known_time")[0].value, version)
 
 
 def _view(found: dict[str, Any]) -> View:

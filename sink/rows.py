@@ -3,11 +3,13 @@
 Before: the consumer read and decoded them. After: it inserts the tables, then advances to the positions that they close.
 """
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sink.queries.purge import Purge
 from streams.log import LogRecord
 from streams.points import TABLES, PointsMessage, decode_points
 
@@ -50,6 +52,14 @@ def joined(messages: Sequence[Message]) -> pa.Table:
     """Their rows as one table; a column that some lack is null there, which the store reads as its default."""
     tables = [message.points.table for message in messages]
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+
+
+def purges_of(message: Message) -> list[Purge]:
+    table = message.points.table
+    assert table is not None
+    instants = [table.column(name).cast(pa.int64()).to_pylist() for name in ("from", "until")]
+    ids = [[uuid.UUID(bytes=item) for item in table.column(name).to_pylist()] for name in ("tenant", "series_id")]
+    return [Purge(*one) for one in zip(*ids, table.column("version").to_pylist(), *instants, strict=True)]
 
 
 def rows_of(message: Message) -> int:

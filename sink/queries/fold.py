@@ -15,28 +15,31 @@ _VALUE, _TEXT = 1, 2  # places in a base
 _OTHERS = ("annotation", "tags", "valid_time_end")  # mask bits 2, 4, 8
 _LAST = ("known_time", "version", "recorded_time", "run_id", "changed_by")
 _ORDER = "(l.known_time, l.version)"
+_KNOWN = "toUnixTimestamp64Nano(l.known_time)"  # compares faster than the instant
 _SETS = f"bitTest(l.mask, 0) AND l.op != {OP_ADD}"
 _LAYER_VALUE = f"""multiIf(l.running IS NOT NULL, l.running,
     countIf(l.op = {OP_ADD}) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), {_ORDER}, {_SETS}) OVER since, 1),
     sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since)"""
 
 
-def cells(layers: Source) -> str:
-    """A subquery with the columns of a layer, one row a cell, its last layer's times and origin."""
+def cells(layers: Source, more: Sequence[str] = (), by: Sequence[str] = ()) -> str:
+    """A subquery with the columns of a layer, one row a cell, its last layer's times and origin. more: further columns; by: what else
+    sets cells apart."""
     last = [f"tupleElement(newest, {at}) AS {name}" for at, name in enumerate(_LAST, 1)]
     names = [
         *_same("series_id", "valid_time"),
         f"argMax(tuple({_listed(_LAST)}, l.running), {_ORDER}) AS newest",
-        f"argMaxIf(tuple(l.value, l.text, l.known_time, l.version), {_ORDER}, {_SETS}) AS base",
-        f"groupArrayIf(tuple(l.known_time, l.version, l.value), l.op = {OP_ADD}) AS adds",
-        "arrayFilter(a -> base.4 = 0 OR (a.1, a.2) > (base.3, base.4), adds) AS later",
+        f"argMaxIf(tuple(l.value, l.text, {_KNOWN}, l.version), {_ORDER}, {_SETS}) AS base",
+        f"groupArrayIf(tuple({_KNOWN}, l.version, ifNull(l.value, 0)), l.op = {OP_ADD}) AS adds",
+        "arrayMap((k, v) -> base.4 = 0 OR k > base.3 OR (k = base.3 AND v > base.4), adds.1, adds.2) AS later",
         *last,
         f"{_cell_value(layers.running)} AS value",
         f"base.{_TEXT} AS text",
         *_others(""),
+        *more,
     ]
     table = layers.table.replace("points AS l", "points AS l FINAL", 1)
-    return _subquery(names, table, layers.where, "GROUP BY l.series_id, l.valid_time")
+    return _subquery(names, table, layers.where, "GROUP BY " + ", ".join(("l.series_id", "l.valid_time", *by)))
 
 
 def strata(layers: Source, apart: Sequence[tuple[str, str]] = ()) -> str:
@@ -74,9 +77,9 @@ def strata(layers: Source, apart: Sequence[tuple[str, str]] = ()) -> str:
 def _cell_value(running: bool) -> str:
     """Of the value that was set last and the adds after it; null under adds counts 0. An add that came last and sorts last
     knows the sum, if it is running."""
-    added = f"arrayReduce('sumKahan', arrayPushFront(arrayMap(a -> ifNull(a.3, 0), later), ifNull(base.{_VALUE}, 0)))"
+    added = f"ifNull(base.{_VALUE}, 0) + arrayReduce('sumKahanIf', adds.3, later)"
     known = f"newest.{len(_LAST) + 1} IS NOT NULL AND newest.2 = max(l.version), newest.{len(_LAST) + 1}, " if running else ""
-    return f"multiIf({known}empty(later), base.{_VALUE}, {added})"
+    return f"multiIf({known}NOT has(later, 1), base.{_VALUE}, {added})"
 
 
 def _others(over: str) -> list[str]:

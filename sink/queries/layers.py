@@ -48,10 +48,14 @@ def source(selection: Selection, hiding: bool) -> Source:
     if not hiding:
         return Source("points AS l", tuple(where), bound, believed)
     conditions, more = _deletions_seen(selection, own_times=True)
-    table = f"points AS l\nASOF LEFT JOIN {_steps(conditions)} AS h ON l.series_id = h.series_id AND l.valid_time >= h.at"
-    bound = bound | more | {"no_end": LATEST}
     # an add counts on deletions that a read as of an earlier known_time does not see
-    return Source(table, (*where, "l.version > ifNull(h.hides, 0)"), bound, believed and not _known_bounded(selection))
+    return without_deleted(where, conditions, bound | more, believed and not known_bounded(selection))
+
+
+def without_deleted(where: Sequence[str], deletions: Sequence[str], bound: dict[str, Any], running: bool) -> Source:
+    """Layers that meet conditions on `l` and that no deletion hides which meets conditions on `d`."""
+    table = f"points AS l\nASOF LEFT JOIN {_steps(deletions)} AS h ON l.series_id = h.series_id AND l.valid_time >= h.at"
+    return Source(table, (*where, "l.version > ifNull(h.hides, 0)"), bound | {"no_end": LATEST}, running)
 
 
 def deletions_beside(selection: Selection, own_times: bool = True) -> Source:
@@ -66,7 +70,7 @@ def deletions_beside(selection: Selection, own_times: bool = True) -> Source:
   GROUP BY d.series_id)"""
     table = f"points AS l\nLEFT JOIN {beside} AS h ON l.series_id = h.series_id"
     bound = bound | more | {"no_end": LATEST}
-    return Source(table, tuple(where), bound, selection.run_id is None and not _known_bounded(selection))
+    return Source(table, tuple(where), bound, selection.run_id is None and not known_bounded(selection))
 
 
 def covers(deletion: str) -> str:
@@ -122,7 +126,7 @@ def _within(bounds: Sequence[tuple[str, str, str]], alias: str, selection: Selec
     return found
 
 
-def _known_bounded(selection: Selection) -> bool:
+def known_bounded(selection: Selection) -> bool:
     return selection.as_of_known is not None or selection.known_until is not None
 
 

@@ -220,6 +220,9 @@ class Failing:
     def rows(self, query: Query) -> list[dict[str, Any]]:
         return self.store.rows(query)
 
+    def change(self, query: Query) -> None:
+        self.store.change(query)
+
     def arrow(self, query: Query) -> pa.Table:
         return self.store.arrow(query)
 

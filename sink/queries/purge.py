@@ -1,0 +1,46 @@
+"""A purge: what it would erase, and the statements that erase it. Rows of `points` below its version, in its span, and the rollup
+rows that were made of them; its deletion and its row in `purges` stay, so that people see what was done. Pure.
+
+A rollup row holds the points of [bucket, bucket + step) and goes with all older rows of its bucket: none of them comes back.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sink.queries.layers import instant_place
+from sink.queries.query import Query
+from varve.instants import LATEST
+
+_SPAN = f"valid_time >= {instant_place('from')} AND (valid_time < {instant_place('until')} OR {{until:Int64}} = {LATEST})"
+_WHOSE = "tenant = {tenant:UUID} AND series_id = {series_id:UUID}"
+_STEP_NS = "toInt128(step_seconds) * 1000000000"
+
+
+@dataclass(frozen=True)
+class Purge:
+    """One row of `purges`; [from_, until), LATEST is no end."""
+
+    tenant: uuid.UUID
+    series_id: uuid.UUID
+    version: int
+    from_: int
+    until: int
+
+
+def purged_count(tenant: uuid.UUID, series_id: uuid.UUID, from_: int, until: int) -> Query:
+    """layers: how many a purge of the span would erase now, each once."""
+    sql = f"SELECT count() AS layers FROM (SELECT 1 FROM points WHERE {_WHOSE} AND {_SPAN} GROUP BY valid_time, known_time, version)"
+    return Query(sql, {"tenant": tenant, "series_id": series_id, "from": from_, "until": until})
+
+
+def erasures(purge: Purge) -> list[Query]:
+    """Mutations; again, they find nothing."""
+    bound: dict[str, Any] = {"tenant": purge.tenant, "series_id": purge.series_id, "version": purge.version}
+    bound |= {"from": purge.from_, "until": purge.until}
+    last = f"toInt128(toUnixTimestamp64Nano(bucket)) + {_STEP_NS} > {{from:Int64}}"
+    rollups = f"(bucket < {instant_place('until')} OR {{until:Int64}} = {LATEST}) AND {last} AND covers < {{version:UInt64}}"
+    return [
+        Query(f"ALTER TABLE points DELETE WHERE {_WHOSE} AND {_SPAN} AND version < {{version:UInt64}}", bound),
+        Query(f"ALTER TABLE rollups DELETE WHERE {_WHOSE} AND {rollups}", bound),
+    ]
