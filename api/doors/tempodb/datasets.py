@@ -3,6 +3,7 @@
 Before: routes.py. After: the client. Summaries are of the raw points, whatever the interval (I8); all is at one watermark vector (I9).
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from sink.functions import parse_function
 from sink.queries.selection import Selection
 from sink.rollups import RollupTable
 
+INLINE_ROWS_MAX = 10_000  # more are written in a thread
 SUMMARY = tuple(parse_function(name) for name in ("sum", "mean", "min", "max", "stddev", "ss", "count"))
 
 
@@ -62,14 +64,20 @@ async def _datasets(parts: Parts, request: Request, rows: Sequence[Row], selecti
     rollup, asked = interval_of(request.query_params, span), _within(selection, span)
     table, name = await _table(parts, asked, span, rollup)
     summaries = await _summaries(parts, asked, span)
-    edges = np.searchsorted(table.index, np.arange(len(rows) + 1)).tolist()
     fields = _said(span) | {"rollup": None if rollup is None else _rollup_said(rollup, span)}
+    heads = [{"series": series_json(row), **fields, "summary": found} for row, found in zip(rows, summaries, strict=True)]
+    if len(table) <= INLINE_ROWS_MAX:
+        return _written(heads, table, name, span)
+    return await asyncio.to_thread(_written, heads, table, name, span)
+
+
+def _written(heads: Sequence[dict[str, Any]], table: RollupTable, name: str, span: Span) -> list[bytes]:
+    """One object a series: its head, and its rows of the table."""
+    edges = np.searchsorted(table.index, np.arange(len(heads) + 1)).tolist()
+    times, values = table.bucket, table.values[name]
     return [
-        object_json(
-            {"series": series_json(row), **fields, "summary": summaries[at]},
-            {"data": points_json(table.bucket[edges[at] : edges[at + 1]], table.values[name][edges[at] : edges[at + 1]], span.zone)},
-        )
-        for at, row in enumerate(rows)
+        object_json(head, {"data": points_json(times[first:end], values[first:end], span.zone)})
+        for head, first, end in zip(heads, edges, edges[1:], strict=False)
     ]
 
 
