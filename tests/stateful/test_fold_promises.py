@@ -10,170 +10,13 @@ from unittest import mock
 import pytest
 from hypothesis import event as note
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from streams import buckets
 from streams.fold import fold
 from streams.points import STEPS
 from streams.state import PartitionState
+from tests.ledger import DAY, MINUTE, NOON, SECOND, SERIES, Event, Ledger, logs, named, record_of
 from varve.codec import decode, encode
-from varve.codec_columns import points_from_columns
-from varve.events import EVENT
-from varve.instants import ABSENT, EARLIEST, LATEST
-from varve.position import version_of
-from varve.record import Record, joined, single
-
-TENANT = uuid.UUID(int=0)
-SERIES = [uuid.UUID(int=n + 1) for n in range(3)]
-SECOND = 10**9
-MINUTE = 60 * SECOND
-DAY = 1440 * MINUTE
-NOON = 1_743_249_600 * SECOND
-Event = dict[str, Any]
-
-times = st.one_of(st.integers(0, 9).map(lambda n: NOON + n * 5 * MINUTE), st.integers(0, 4).map(lambda n: NOON + n * DAY // 2))
-number = st.integers(-4, 9)
-row = st.tuples(st.integers(0, 2), times, number)
-nullable = st.tuples(st.integers(0, 2), times, st.none() | number)
-
-
-def rows(of: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    """Mostly in order, as producers send them."""
-    listed = st.lists(of, min_size=1, max_size=6)
-    return st.one_of(listed, listed.map(lambda found: sorted(found, key=lambda one: one[1])))
-
-
-@st.composite
-def events(draw: st.DrawFn) -> Event:
-    kind = draw(
-        st.sampled_from(["written", "written", "incremented", "incremented", "updated", "deleted", "rewritten", "latest", "dropped"])
-    )
-    made: Event = {"kind": kind, "known": draw(st.none() | st.none() | st.integers(0, 40)), "series": draw(st.integers(0, 2))}
-    match kind:
-        case "written" | "updated":
-            made |= {"rows": draw(rows(nullable)), "mask": draw(st.sampled_from([1, 2])) if kind == "updated" else 15}
-        case "incremented":
-            made["rows"] = draw(rows(row))
-        case "rewritten":
-            found = draw(rows(nullable))
-            made["rows"] = [(made["series"], *one[1:]) for one in found]
-        case "deleted":
-            from_, until = draw(times), draw(times)
-            made |= {"from": min(from_, until), "until": draw(st.sampled_from([max(from_, until) + 1, LATEST]))}
-        case "latest":
-            made["amount"] = draw(number)
-    return made
-
-
-logs = st.lists(st.lists(events(), min_size=1, max_size=4), min_size=1, max_size=8)
-
-
-def record_of(event: Event, stamp: int, name: str) -> Record:
-    body: dict[str, Any] = {"tenant": TENANT, "recorded_time": stamp, "event_id": name, "body_hash": "11"}
-    if event["known"] is not None and event["kind"] not in ("latest", "dropped"):
-        body["known_time"] = NOON + event["known"] * SECOND
-    match event["kind"]:
-        case "deleted":
-            body |= {"type": "points_deleted", "series_id": SERIES[event["series"]], "from": event["from"], "until": event["until"]}
-        case "dropped":
-            body |= {"type": "series_deleted", "series_id": SERIES[event["series"]]}
-        case "latest":
-            body |= {"type": "latest_incremented", "series_id": SERIES[event["series"]], "amount": float(event["amount"])}
-        case kind:
-            body |= {"type": "series_rewritten" if kind == "rewritten" else f"points_{kind}"}
-            columns = {
-                "series_id": [str(SERIES[one[0]]) for one in event["rows"]],
-                "valid_time": [one[1] for one in event["rows"]],
-                "value": [None if one[2] is None else float(one[2]) for one in event["rows"]],
-            }
-            if kind == "updated":
-                columns |= {"mask": [event["mask"]] * len(event["rows"]), "annotation": ["seen"] * len(event["rows"])}
-            made = EVENT.validate_python(body)
-            return single(made, points_from_columns(columns, None, [made], "here")[0])
-    return single(EVENT.validate_python(body))
-
-
-class Ledger:
-    """One event after the other, in lists."""
-
-    def __init__(self) -> None:
-        self.layers: list[dict[str, Any]] = []
-        self.deletions: list[dict[str, Any]] = []
-        self.recorded = [ABSENT] * 3
-        self.known = [ABSENT] * 3
-        self.first, self.last = [ABSENT] * 3, [ABSENT] * 3
-
-    def apply(self, record: list[Event], offset: int, stamp: int, statuses: list[str]) -> None:
-        place = 0
-        for event, status in zip(record, statuses, strict=True):
-            if event["kind"] in ("deleted", "dropped", "rewritten"):
-                self.delete(event, version_of(offset, place), stamp)
-                place += 1
-            if event["kind"] == "latest":
-                if status == "applied":
-                    self.add_latest(event, version_of(offset, place), stamp)
-                place += 1
-            if "rows" in event:
-                self.write(event, event["rows"], [version_of(offset, place + n) for n in range(len(event["rows"]))], stamp)
-                place += len(event["rows"])
-
-    def delete(self, event: Event, version: int, stamp: int) -> None:
-        number, given = event["series"], event["known"] if event["kind"] == "deleted" else None
-        recorded = max(stamp, self.recorded[number])
-        known = max(recorded, self.known[number]) if given is None else NOON + given * SECOND
-        self.recorded[number], self.known[number] = recorded, max(known, self.known[number])
-        from_, until = event.get("from", EARLIEST), event.get("until", LATEST)
-        self.deletions.append({"series": number, "version": version, "from": from_, "until": until, "known": known, "recorded": recorded})
-        if until > self.last[number] and from_ <= self.first[number]:
-            self.first[number], self.last[number] = ABSENT, ABSENT
-
-    def add_latest(self, event: Event, version: int, stamp: int) -> None:
-        number = event["series"]
-        recorded = max(stamp, self.recorded[number])
-        at = recorded if self.last[number] == ABSENT else max(recorded, self.last[number] + 10**6)
-        before = 0 if self.last[number] == ABSENT else self.value(number, self.last[number]) or 0
-        self.write(event | {"known": None}, [(number, at, before + event["amount"])], [version], stamp)
-
-    def write(self, event: Event, found: list[tuple[int, int, int | None]], versions: list[int], stamp: int) -> None:
-        op = {"incremented": 1, "updated": 2}.get(event["kind"], 0)
-        given = None if event["known"] is None else NOON + event["known"] * SECOND
-        for number in sorted({one[0] for one in found}):
-            recorded = max(stamp, self.recorded[number])
-            known = max(recorded, self.known[number]) if given is None else given
-            self.recorded[number], self.known[number] = recorded, max(known, self.known[number])
-            for (of, at, value), version in zip(found, versions, strict=True):
-                if of == number:
-                    mask = 1 if op == 1 else event.get("mask", 15)
-                    shown = value if mask & 1 else None
-                    layer = {"series": of, "at": at, "known": known, "recorded": recorded, "version": version, "op": op, "mask": mask}
-                    twin = next(
-                        (one for one in self.layers if op == 1 and one["version"] in versions and one["series"] == of and one["at"] == at),
-                        None,
-                    )
-                    if twin is not None:
-                        self.layers.remove(twin)
-                        shown = (shown or 0) + twin["value"]
-                    self.layers.append(layer | {"value": shown})
-                    self.first[number] = at if self.first[number] == ABSENT else min(self.first[number], at)
-                    self.last[number] = max(self.last[number], at)
-
-    def value(self, number: int, at: int, until: int = 1 << 63, known_max: int = LATEST) -> int | None:
-        """Of a cell, by versions below `until` that were known by known_max."""
-        deleted = [
-            one["version"] for one in self.deletions
-            if one["series"] == number and one["from"] <= at < one["until"] and one["version"] < until and one["known"] <= known_max
-        ]  # fmt: skip
-        cell = [
-            one for one in self.layers
-            if (one["series"], one["at"]) == (number, at) and max(deleted, default=0) < one["version"] < until and one["known"] <= known_max
-        ]  # fmt: skip
-        value = None
-        for one in sorted(cell, key=lambda one: (one["known"], one["version"])):
-            if one["op"] == 1:
-                value = (value or 0) + one["value"]
-            elif one["mask"] & 1:
-                value = one["value"]
-        return value
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -188,8 +31,7 @@ def folded(log: list[list[Event]]) -> tuple[Ledger, dict[str, list[dict[str, Any
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in ("layers", "rollups", "stale", "deletions", "outcomes")}
     for offset, record in enumerate(log):
         stamp = NOON + offset * SECOND
-        written = joined([record_of(event, stamp, f"{offset}/{n}") for n, event in enumerate(record)])
-        change, made, _ = fold(state, decode(encode(written)), offset, 0)
+        change, made, _ = fold(state, decode(encode(record_of(record, stamp))), offset, 0)
         state.take(change)
         for name, table in made.tables.items():
             found.setdefault(name, []).extend(table.to_pylist())
@@ -273,7 +115,7 @@ def check_row(ledger: Ledger, one: dict[str, Any], limit: int) -> None:
 
 def test_a_series_in_order_has_a_row_for_each_bucket_and_each_day_that_closed() -> None:
     log = [[{"kind": "written", "known": None, "series": 0, "rows": [(0, NOON + n * 5 * MINUTE, n)]}] for n in range(600)]
-    _, found = folded(log)
+    _, found = folded(named(log))
     rows = {step: [one for one in found["rollups"] if one["step_seconds"] == step] for step in STEPS}
     assert [len(rows[step]) for step in STEPS] == [199, 2]
     assert all(one["until"] == following["bucket"] for one, following in pairwise(rows[900]))
@@ -285,7 +127,7 @@ def test_small_buckets_get_no_row_and_large_ones_across_records_get_theirs() -> 
         return [{"kind": "written", "known": None, "series": 0, "rows": [(0, NOON + n * MINUTE, n) for n in range(first, first + count)]}]
 
     with mock.patch.object(buckets, "ROLLUP_COUNT_MIN", 8):
-        ledger, found = folded([write(0, 5), write(5, 22), write(60, 3), write(90, 40)])
+        ledger, found = folded(named([write(0, 5), write(5, 22), write(60, 3), write(90, 40)]))
     rows = usable(found, 4 << 20)
     assert [(one["bucket"].value - NOON) // MINUTE for one, _ in rows] == [0, 15, 90, 105]
     for one, limit in rows:
@@ -298,7 +140,7 @@ def test_a_deletion_within_the_open_bucket_leaves_no_row_of_what_was_there() -> 
 
     gone: Event = {"kind": "deleted", "known": None, "series": 0, "from": NOON + 1, "until": NOON + 6 * MINUTE}
     opened = [[write(NOON - DAY)], [write(NOON)], [write(NOON + 5 * MINUTE)], [write(NOON + 10 * MINUTE)]]
-    ledger, found = folded([*opened, [gone], [write(NOON + DAY)]])
+    ledger, found = folded(named([*opened, [gone], [write(NOON + DAY)]]))
     rows = usable(found, 6 << 20)
     for one, limit in rows:
         check_row(ledger, one, limit)
@@ -308,7 +150,7 @@ def test_a_deletion_within_the_open_bucket_leaves_no_row_of_what_was_there() -> 
 
 def test_a_counter_in_order_has_its_running_value_on_every_layer() -> None:
     log = [[{"kind": "incremented", "known": None, "series": 0, "rows": [(0, NOON, 2), (0, NOON, 1)]} for _ in range(5)] for _ in range(4)]
-    _, found = folded(log)
+    _, found = folded(named(log))
     assert [one["running"] for one in found["layers"]] == [3.0 * (n + 1) for n in range(20)]
 
 
@@ -317,7 +159,7 @@ def test_the_latest_value_is_not_known_after_a_late_layer_of_its_cell_and_is_aga
     late = write | {"known": 0 - 40}
     latest: Event = {"kind": "latest", "known": None, "series": 0, "amount": 1}
     beyond = write | {"rows": [(0, NOON + DAY, 7)]}
-    _, found = folded([[write], [late], [latest], [beyond], [latest]])
+    _, found = folded(named([[write], [late], [latest], [beyond], [latest]]))
     assert [(one["status"], one["reason"].partition(":")[0]) for one in found["outcomes"]] == [
         ("applied", ""), ("applied", ""), ("refused", "tail-unknown"), ("applied", ""), ("applied", ""),
     ]  # fmt: skip
