@@ -91,6 +91,7 @@ def refreshed(directory: str) -> dict[str, float]:
     for row in store.rows(Query("SELECT partition, max(next_offset) AS next FROM watermarks GROUP BY partition")):
         watermarks.advance(row["partition"], row["next"])
     before = store.arrow(active_marks(vector, range(settings.log.partitions), 10_000_000)).num_rows
+    pa.array(np.ones(1))  # pyarrow imports pandas with its first array, which a server has done long before
     work, start = Refresh(store, watermarks, CLOCK, 1.0), CLOCK.monotonic()
     while work.step():
         pass
