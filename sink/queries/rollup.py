@@ -9,7 +9,7 @@ from typing import Any
 
 from sink.functions import Function
 from sink.periods import Even, Grid
-from sink.queries.layers import seen
+from sink.queries.layers import deleted, seen
 from sink.queries.query import Query
 from sink.queries.selection import Selection
 
@@ -50,6 +50,22 @@ def by_grid(flat: Query, grid: Grid | Even, fields: Iterable[str], functions: Se
 def values(flat: Query) -> Query:
     """One row a point that is not null: series_id, at, value."""
     return Query(_values(flat), flat.parameters)
+
+
+def few(selection: Selection, most: int) -> Query:
+    """Layers in view as they are, at most so many: series_id, at, known (Int64 ns), version, op, value; hiding: is any deletion in view?"""
+    where, bound = seen(selection)
+    hiding, more = deleted(selection)
+    conditions, of_deletions = "\n  AND ".join(where), "\n    AND ".join(hiding)
+    return Query(
+        f"""SELECT l.series_id AS series_id, toUnixTimestamp64Nano(l.valid_time) AS at, toUnixTimestamp64Nano(l.known_time) AS known,
+  l.version AS version, l.op AS op, l.value AS value,
+  (SELECT count() FROM (SELECT 1 FROM deletions AS d WHERE {of_deletions} LIMIT 1)) AS hiding
+FROM points AS l
+WHERE {conditions}
+LIMIT {{layers_max:UInt64}}""",
+        bound | more | {"layers_max": most},
+    )
 
 
 def extent(selection: Selection) -> Query:
