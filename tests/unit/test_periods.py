@@ -147,3 +147,9 @@ def test_auto_goes_by_the_length_of_the_span() -> None:
     assert [auto_period(0, days * DAY) for days in (1, 2, 3, 30, 31)] == [
         None, None, Period(1, "hour"), Period(1, "hour"), Period(1, "day"),
     ]  # fmt: skip
+
+
+def test_two_buckets_of_which_the_last_is_longer_are_not_even() -> None:
+    grid = grid_of(parse_period("1day"), "America/Chicago", parse_instant("2012-03-11T06:00:00Z"), parse_instant("2012-03-13T05:00:00Z"))
+    assert (np.diff(grid.edges) // (3600 * 10**9)).tolist() == [23, 24]
+    assert grid.even() is None
