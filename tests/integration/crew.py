@@ -48,9 +48,7 @@ class Crew:
         settings = Settings(
             data=self.directory,
             log=LogSettings(brokers=self.broker, prefix=self.topics.prefix, partitions=self.topics.partitions),
-            worker=WorkerSettings(
-                name=name, session_seconds=self.session_seconds, stall_seconds=self.stall_seconds, flush_seconds=0.3
-            ),
+            worker=WorkerSettings(name=name, session_seconds=self.session_seconds, stall_seconds=self.stall_seconds, flush_seconds=0.3),
         )
         with (self.directory / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "varve.cli", "worker"]

@@ -96,5 +96,3 @@ async def _receipts(world: World) -> list[str]:
 def _receipt(record: LogRecord) -> Receipt:
     assert record.key is not None
     return Receipt.decode(record.key, record.value)
-
-
