@@ -50,7 +50,7 @@ def post(url: str, path: str, body: dict[str, object], **headers: str) -> str:
 
 
 def write_all_sorts(url: str) -> None:
-    """Plain and forecast layers, runs, partial updates, one partition and several, keyed and not."""
+    """Plain and forecast layers, runs, partial updates, one partition and several, keyed and not; then what counts and what hides."""
     for turn in range(6):
         times = [f"2025-01-0{1 + (turn + day) % 7}T00:00:00Z" for day in range(3)]
         rows = {"series": [key for key in KEYS for _ in times], "valid_time": times * len(KEYS)}
@@ -65,6 +65,25 @@ def write_all_sorts(url: str) -> None:
         assert changed.is_success and changed.json()["updated"] == 2, changed.text
     run = httpx.post(f"{url}/api/v1/runs", json={"workflow_id": "w", "known_time": "2025-01-01T06:00:00Z"}, timeout=60).json()["run_id"]
     post(url, "points", {"series": KEYS[:5], "valid_time": ["2025-01-03T00:00:00Z"] * 5, "value": [9.0] * 5, "run_id": run})
+    count_and_hide(url)
+
+
+def count_and_hide(url: str) -> None:
+    """Increments in order, late and of the latest value, deletions, a rewrite, a purge, a series deleted and made again."""
+    minutes = [f"2025-01-08T{hour:02}:{minute:02}:00Z" for hour in range(5) for minute in range(60)]
+    for turn in range(3):
+        for key in KEYS[:4]:
+            post(url, "increments", {"series": key, "valid_time": minutes, "value": [turn + 1] * len(minutes)})
+        post(url, f"series/key:{KEYS[turn]}/latest/increment", {"amount": 0.5})
+    removed = [
+        httpx.delete(f"{url}/api/v1/series/key:{KEYS[1]}/points", params={"from": minutes[20], "until": minutes[90]}, timeout=60),
+        httpx.delete(f"{url}/api/v1/series/key:{KEYS[5]}", timeout=60),
+        httpx.put(f"{url}/api/v1/series/key:{KEYS[6]}/points", json={"valid_time": minutes, "value": list(range(300))}, timeout=60),
+        httpx.post(f"{url}/api/v1/purges", json={"series": KEYS[2], "from": minutes[100], "until": minutes[200]}, timeout=60),
+    ]
+    assert all(answer.is_success for answer in removed), [answer.text for answer in removed]
+    assert removed[-1].json()["rows"] == 300
+    post(url, "increments", {"series": KEYS[5], "valid_time": minutes[0], "value": 7})
 
 
 def answers(url: str, token: str) -> dict[tuple[str, str], bytes]:
@@ -75,6 +94,11 @@ def answers(url: str, token: str) -> dict[tuple[str, str], bytes]:
             answer = httpx.get(f"{url}/api/v1/values/{shape}", params={"key": key, "after": token}, timeout=60)
             assert answer.status_code == 200, answer.text
             found[shape, key] = answer.content
+    for period in ("15min", "1day"):
+        asked = {"key": KEYS, "period": period, "function": ["sum", "count", "min", "max", "last"], "after": token}
+        answer = httpx.get(f"{url}/api/v1/rollups", params=asked, timeout=60)
+        assert answer.status_code == 200, answer.text
+        found["rollups", period] = answer.content
     return found
 
 
