@@ -66,13 +66,16 @@ def _folded(where: list[str]) -> str:
     ]
     fields[SERIES_FIELDS.index("value_type")] = _value_type()
     fields += [
-        "min(s.recorded_time) AS created_time",
+        f"arrayMin(r -> if(r.1 > {_GONE}, r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time",
         "max(s.recorded_time) AS changed_time",
         "argMax(s.changed_by, s.version) AS changed_by",
         "max(s.version) AS version",
     ]
     listed = ",\n  ".join(["s.series_id AS series_id", *fields])
     return f"(\nSELECT\n  {listed}\nFROM series AS s\nWHERE " + "\n  AND ".join(where) + "\nGROUP BY s.series_id\n)"
+
+
+_GONE = f"maxIf(s.version, bitTest(s.mask, {SERIES_FIELDS.index('deleted')}) AND s.deleted = 1)"  # a series may come back
 
 
 def _value_type() -> str:

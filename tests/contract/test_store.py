@@ -176,6 +176,23 @@ def test_series_fields_are_the_newest_that_were_set_and_search_narrows(store: St
     assert {item["series_id"]: item["value_type"] for item in store.rows(value_types(tenant, (one, two)))} == {one: "text", two: "number"}
 
 
+def test_a_deleted_series_is_not_found_until_a_later_row_brings_it_back_empty(store: Store) -> None:
+    tenant, ident = new_id(), new_id()
+    base = {"tenant": tenant.bytes, "series_id": ident.bytes, "partition": 0, "key": "a"}
+    made = base | {"version": 1, "mask": 0b1_0010_1001, "unit": "MW", "tags": ["t"], "recorded_time": 1, "deleted": 0}
+    gone = base | {"version": 2, "mask": 0b1_1110_1110, "recorded_time": 2, "deleted": 1}
+    back = base | {"version": 3, "mask": 0b1_0000_0001, "recorded_time": 3, "deleted": 0}
+    for row in (made, gone, made, back):
+        store.insert("series", table_of(SERIES, row))
+
+    (row,) = store.rows(series(SeriesSearch(tenant)))
+    assert (row["key"], row["unit"], row["tags"]) == ("a", None, [])
+    assert rows_of(store.arrow(series(SeriesSearch(tenant))))[0]["created_time"] == 3
+    store.insert("series", table_of(SERIES, gone | {"version": 4}))
+    assert store.rows(series(SeriesSearch(tenant))) == []
+    assert store.rows(value_types(tenant, (ident,))) == []
+
+
 def test_a_run_is_opened_then_sealed_and_keeps_what_each_told(store: Store) -> None:
     tenant, run = new_id(), new_id()
     base = {"tenant": tenant.bytes, "run_id": run.bytes, "partition": 0, "changed_by": "eva", "recorded_time": 7}

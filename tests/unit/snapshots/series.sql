@@ -11,7 +11,7 @@ SELECT
   tupleElement(argMaxIf(tuple(s.attributes), s.version, bitTest(s.mask, 6)), 1) AS attributes,
   tupleElement(argMaxIf(tuple(s.labels), s.version, bitTest(s.mask, 7)), 1) AS labels,
   tupleElement(argMaxIf(tuple(s.deleted), s.version, bitTest(s.mask, 8)), 1) AS deleted,
-  min(s.recorded_time) AS created_time,
+  arrayMin(r -> if(r.1 > maxIf(s.version, bitTest(s.mask, 8) AND s.deleted = 1), r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time,
   max(s.recorded_time) AS changed_time,
   argMax(s.changed_by, s.version) AS changed_by,
   max(s.version) AS version
