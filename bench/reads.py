@@ -70,13 +70,13 @@ def collapse(rig: Rig) -> list[Row]:
     return [Row(f"collapse of {layers:,} layers to flat over HTTP, Arrow", 1000 * layers / taken, "layers/s", 5_000_000, what)]
 
 
-def load(server: Server, shape: Shape, known_times: int = 1) -> None:
-    """The shape's rows, as known a day apart, visible."""
+def load(server: Server, shape: Shape, known_times: int = 1, senders: int = 2) -> None:
+    """The shape's rows, as known a day apart, visible. senders: one keeps them in order of time."""
     line, tokens = server.line(), []
     bodies = [arrow_body(table) for table in tables(shape)]
     for known in range(known_times):
         path = f"/api/v1/points?wait=log&known_time={instant(known * 86_400)}"
-        tokens += [answer.token() for answer in post_all(server.url, server.tenant, path, bodies, ARROW, 2)]
+        tokens += [answer.token() for answer in post_all(server.url, server.tenant, path, bodies, ARROW, senders)]
     line.visible(shape.keys[0], tokens)
     line.close()
 

@@ -23,19 +23,20 @@ READS = 15
 DAYS, DAY_SECONDS, HOUR_SECONDS = 365, 86_400, 3_600
 UNREFRESHED = StoreSettings(refresh_seconds=DAYS * DAY_SECONDS)
 FUNCTIONS = ("count", "sum", "min", "max")
-LATE_SENDERS, LATE_BODY_ROWS = 2, 250_000
+BODY_ROWS = 250_000  # one record a partition each, not spooled: with one sender, points come in order
+LATE_SENDERS = 2
 
 
 def rollups(rig: Rig) -> list[Row]:
     """One series of a year of minutes by hours, 100 series of a year of 10 minutes by days: out of stored rows."""
     days = rig.scaled(DAYS, 4)
-    one = Shape(1, days * 1_440, step_seconds=60, prefix="minutes")
-    many = Shape(100 if rig.scale > 0.01 else 10, days * 144, step_seconds=600, prefix="tens")
+    one = Shape(1, days * 1_440, step_seconds=60, body_rows=BODY_ROWS, prefix="minutes")
+    many = Shape(100 if rig.scale > 0.01 else 10, days * 144, step_seconds=600, body_rows=BODY_ROWS, prefix="tens")
     server, rows = rig.server(), []
     for shape, period, target in ((one, "hour", 10.0), (many, "day", 15.0)):
         floor = rig.floor("aggregate", "floor_rollups", shape=asdict(shape), unit=period)
         rig.say(f"writing {shape.rows:,} points")
-        load(server, shape)
+        load(server, shape, senders=1)
         server.quiet()
         taken = _checked(server, shape, period, _made(shape))
         what = f"rollup by {period} of {days} days, {shape.series} series, {shape.rows:,} points, Arrow over HTTP"
@@ -45,10 +46,10 @@ def rollups(rig: Rig) -> list[Row]:
 
 def stale_rollups(rig: Rig) -> list[Row]:
     """The same by days after one late point in every day of every series, before refresh; and refresh itself."""
-    shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(DAYS, 4) * 144, step_seconds=600, prefix="tens")
+    shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(DAYS, 4) * 144, step_seconds=600, body_rows=BODY_ROWS, prefix="tens")
     server = rig.server(UNREFRESHED)
     rig.say(f"writing {shape.rows:,} points, then one late point a day and series")
-    load(server, shape)
+    load(server, shape, senders=1)
     values = _made(shape)
     late = np.arange(72, shape.points - 144, 144)
     values[:, late] += 1
@@ -72,10 +73,10 @@ def stale_rollups(rig: Rig) -> list[Row]:
 
 def refresh(rig: Rig) -> list[Row]:
     """3 M late points, each over one that was there, from the first until no stale mark is left."""
-    shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(30_000, 2_000), step_seconds=60, body_rows=LATE_BODY_ROWS)
+    shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(30_000, 2_000), step_seconds=60, body_rows=BODY_ROWS)
     server = rig.server(UNREFRESHED)
     rig.say(f"writing {shape.rows:,} points, then as many late ones")
-    load(server, shape)
+    load(server, shape, senders=1)
     server.quiet()
     bodies = [arrow_body(_raised(table)) for table in tables(shape)]
     seconds, _ = timed(lambda: _until_visible(server, shape, bodies))
