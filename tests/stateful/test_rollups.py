@@ -18,6 +18,7 @@ from sink.periods import Grid, Period, grid_of, parse_period
 from sink.queries.selection import Selection
 from sink.rollups import RollupTable, points, rollup, span
 from sink.store import Store
+from sink.stored import Gaps
 from streams.aggregate import singles
 from streams.points import DELETIONS, ROLLUPS, STALE, STEPS
 from tests import oracle
@@ -30,7 +31,7 @@ from varve.series import partition_of
 
 PARTITIONS = 2
 OFFSETS = 6  # of varve.events
-MINUTE, DAY = 60 * NS_PER_SECOND, 86_400 * NS_PER_SECOND
+MINUTE, BASE, DAY = 60 * NS_PER_SECOND, 900 * NS_PER_SECOND, 86_400 * NS_PER_SECOND
 ZONES = ("UTC", "America/Denver", "Asia/Kathmandu", "Europe/Stockholm", "Australia/Lord_Howe")
 NIGHTS = [  # spring and autumn, north and south; the end of a year
     parse_instant(text)
@@ -80,13 +81,17 @@ def written(draw: st.DrawFn) -> tuple[list[oracle.Layer], list[oracle.Deletion],
         | {"from": night + draw(minutes) * MINUTE, "until": draw(st.just(LATEST) | minutes.map(lambda at: night + at * MINUTE))}
         for _ in range(draw(st.sampled_from((0, 0, 1, 2))))
     ]
-    from_ = night + draw(minutes) * MINUTE
+    times = sorted(one["valid_time"] for one in found)
+    middle = times[len(times) // 2]
+    from_ = draw(st.sampled_from((times[0] - 5 * BASE, times[0], times[0] // DAY * DAY, middle)))
+    until = draw(st.sampled_from((times[-1] + 5 * BASE, times[-1] + 1, -(-times[-1] // DAY) * DAY, middle + MINUTE)))
     bounds: dict[str, Any] = draw(
         st.sampled_from(({}, {}, {}, {"as_of_known": night + 1}, {"known_from": night + 1}, {"known_until": night + 2}))
     )
-    watermark = draw(st.just((OFFSETS,) * PARTITIONS) | st.tuples(*[st.integers(0, OFFSETS)] * PARTITIONS))
-    chosen = tuple(draw(st.permutations(series))[: draw(st.integers(1, 3))])
-    until = from_ + draw(st.sampled_from((1, 60, 1440, 3 * 1440))) * MINUTE
+    watermark = draw(
+        st.just((OFFSETS,) * PARTITIONS) | st.just((OFFSETS - 1,) * PARTITIONS) | st.tuples(*[st.integers(0, OFFSETS)] * PARTITIONS)
+    )
+    chosen = tuple(draw(st.permutations(series))[: draw(st.sampled_from((1, 3, 3)))])
     return found, gone, Selection(tenant, watermark, chosen, from_, until, **bounds)
 
 
@@ -186,9 +191,16 @@ def test_stored_rows_and_what_is_between_them_equal_the_oracle(
     assert selection.from_ is not None and selection.until is not None
     grid = grid_of(period, zone, selection.from_, selection.until)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sink.rollups, "_pays", lambda points, gaps, selection: points > 0)
+        patched.setattr(sink.rollups, "_pays", pays)
+        patched.setattr(sink.rollups, "FEW_MAX", drawn.draw(st.sampled_from((0, 100))))
         found = rollup(store, selection, [parse_function(name) for name in asked], grid)
     assert_same(found, expected(flat_points(layers, deletions, selection), period, zone, asked))
+
+
+def pays(points: int, gaps: Gaps, selection: Selection) -> bool:
+    """Always, so that few points are enough."""
+    event(f"rows: {points > 0}, gaps: {len(gaps) > 0}")
+    return points > 0
 
 
 def insert_rows(
@@ -197,7 +209,7 @@ def insert_rows(
     """Rows as they were right at some watermark; what came later lies under marks."""
     assert selection.series is not None
     for ident in selection.series:
-        known = drawn.draw(st.integers(0, OFFSETS))
+        known = drawn.draw(st.sampled_from((OFFSETS, OFFSETS, OFFSETS - 1, 3)))
         then = Selection(selection.tenant, (known,) * PARTITIONS, (ident,))
         of_one = flat_points(layers, deletions, then)[ident]
         rows = [
@@ -207,15 +219,13 @@ def insert_rows(
         ]
         if rows:
             store.insert("rollups", table_of(ROLLUPS, rows))
+        changed = [(one, one["valid_time"], one["valid_time"] + 1) for one in layers] + [
+            (one, one["from"], one["until"]) for one in deletions
+        ]
         marks = [
-            of_series(selection.tenant, ident) | {"version": one["version"], "from": from_, "until": until}
-            for one, from_, until in [
-                *((one, one["valid_time"] // DAY * DAY, one["valid_time"] // DAY * DAY + DAY) for one in layers),
-                *(
-                    (one, one["from"] // DAY * DAY, one["until"] if one["until"] > LATEST - DAY else -(-one["until"] // DAY) * DAY)
-                    for one in deletions
-                ),
-            ]
+            of_series(selection.tenant, ident)
+            | {"version": one["version"], "from": from_ // BASE * BASE, "until": until if until == LATEST else -(-until // BASE) * BASE}
+            for one, from_, until in changed
             if one["series_id"] == ident and one["version"] >= known << 20 and until > from_
         ]
         if marks:
@@ -275,6 +285,44 @@ def test_stored_rows_are_used_where_they_may_be(store: Store) -> None:
     assert sums(store, replace(selection, from_=night + 1)) == [2.0]
     store.insert("stale", table_of(STALE, [whose | {"from": night, "until": night + DAY, "version": 3 << 20}]))
     assert sums(store, selection) == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("later", "total"),
+    [
+        ([{"value": 7.0}], 1 + 7),
+        ([{"value": 7.0, "known_time": NIGHTS[0] + DAY}, {"value": 8.0}], 1 + 7),  # the newest known, not the last in the table
+        ([{"value": 7.0}, {"value": None}], 1),
+        ([{"value": 7.0}, {"value": 2.0, "op": oracle.ADD, "mask": 1}], 1 + 9),
+    ],
+)
+@pytest.mark.parametrize("few", [0, 100])
+def test_what_no_row_tells_is_read_as_flat_reads_it(
+    store: Store, later: list[dict[str, Any]], total: float, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of the first quarter tells of the first point; the cells of the last hours are worked out live."""
+    monkeypatch.setattr(sink.rollups, "FEW_MAX", few)
+    selection, whose, night = one_series()
+    at = night + DAY - 2 * BASE
+    layers = [layer(whose, night, 1.0)] + [layer(whose, at, 0.0) | {"version": number} | given for number, given in enumerate(later, 2)]
+    for one in reversed(layers):
+        store.insert("points", layers_table([one]))
+    row = whose | {"step_seconds": 900, "bucket": night, "until": night + 3 * DAY // 4, "covers": 2 << 20} | whole([(night, 1.0)])
+    store.insert("rollups", table_of(ROLLUPS, [row]))
+    assert sums(store, selection) == [total]
+    gone = whose | {"version": 50, "from": at, "until": at + 1, "known_time": night, "recorded_time": night, "cause": "deleted"}
+    store.insert("deletions", table_of(DELETIONS, [gone]))
+    assert sums(store, selection) == [1.0]
+
+
+def test_gaps_on_both_sides_of_a_row_do_not_count_it_twice(store: Store) -> None:
+    selection, whose, night = one_series()
+    points_ = [(night + quarter * DAY // 4 + BASE, 10.0**quarter) for quarter in range(4)]
+    store.insert("points", layers_table([layer(whose, at, value) | {"version": 1 + number} for number, (at, value) in enumerate(points_)]))
+    row = whose | {"step_seconds": 900, "bucket": points_[1][0], "until": night + 3 * DAY // 4, "covers": 2 << 20}
+    store.insert("rollups", table_of(ROLLUPS, [row | whole([(points_[1][0], 1000.0)])]))
+    middle = replace(selection, until=night + 7 * DAY // 8)
+    assert sums(store, middle) == [1 + 1000 + 1000]  # what it says instead of 10, and that there is no 100
 
 
 def test_text_is_refused_and_no_series_is_no_rows(store: Store) -> None:
