@@ -10,11 +10,13 @@ from streams.log import LogRecord
 from streams.points import decode_points
 from streams.receipts import Receipt
 from streams.state import PartitionState
-from tests.simulation.world import PARTITIONS, World
+from tests.simulation.world import APART_NS, PARTITIONS, World
 from varve.codec import decode
 from varve.errors import VarveError
 from varve.instants import ABSENT
 from varve.series import DEFAULT_TENANT, series_id
+
+VIEWS = ("layers", "rollups", "stale", "deletions")
 
 
 async def complaints(world: World) -> list[str]:
@@ -22,7 +24,7 @@ async def complaints(world: World) -> list[str]:
     cells: Counter[tuple[bytes, int]] = Counter()
     for partition in range(PARTITIONS):
         rows = _layers(world, partition, found)
-        cells.update((row["series_id"], row["valid_time"].value // 10**9) for row in rows.values())
+        cells.update((row["series_id"], row["valid_time"].value // APART_NS) for row in rows.values())
         found += await _positions(world, partition)
         found += _state(world, partition)
     found += _cells(world, cells)
@@ -53,12 +55,14 @@ async def _positions(world: World, partition: int) -> list[str]:
 
 
 def _state(world: World, partition: int) -> list[str]:
-    """What is remembered against a fresh fold of the log."""
+    """What is remembered, and what came out, against a fresh fold of the log."""
     fresh = PartitionState(partition)
+    views: dict[str, set[str]] = {name: set() for name in VIEWS}
     for record in world.log.records(world.topics.events, partition):
         try:
             decoded = decode(record.value, record.header("content-type"))
-            change, _, _ = fold(fresh, decoded, record.offset, record.timestamp, _intake(record))
+            change, made, _ = fold(fresh, decoded, record.offset, record.timestamp, _intake(record))
+            _add_views(views, made.tables)
         except VarveError:
             change, _ = pass_over(fresh, record.offset)
         fresh.take(change)
@@ -66,7 +70,19 @@ def _state(world: World, partition: int) -> list[str]:
     remembered = PartitionState.recover(partition, held)
     same = _series(remembered) == _series(fresh) and remembered.applied == fresh.applied and remembered.intake == fresh.intake
     same = same and max(remembered.newest, ABSENT) == fresh.newest
-    return [] if same else [f"partition {partition}: the state at {remembered.applied} is not the replay's at {fresh.applied}"]
+    told = [] if same else [f"partition {partition}: the state at {remembered.applied} is not the replay's at {fresh.applied}"]
+    emitted: dict[str, set[str]] = {name: set() for name in VIEWS}
+    for record in world.log.records(world.topics.points, partition):
+        message = decode_points(record.value, record.headers)
+        if message.table is not None:
+            _add_views(emitted, {message.name: message.table})
+    return told + [f"partition {partition}: the {name} are not the replay's" for name in VIEWS if emitted[name] != views[name]]
+
+
+def _add_views(views: dict[str, set[str]], tables: dict[str, Any]) -> None:
+    for name in VIEWS:
+        if name in tables:
+            views[name].update(str(row) for row in tables[name].to_pylist())
 
 
 def _series(state: PartitionState) -> dict[bytes, bytes]:

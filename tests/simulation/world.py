@@ -28,6 +28,7 @@ from varve.series import DEFAULT_TENANT, partition_of, series_id
 PARTITIONS = 2
 FLUSH_NEVER = 1 << 30
 START_NS = 1_700_000_000 * 10**9
+APART_NS = 300 * 10**9  # one write from the next: three to a rollup bucket
 
 
 class CrashError(Exception):
@@ -187,7 +188,7 @@ class World:
     async def run(self, steps: int) -> None:
         acts = [self.write] * 6 + [self.deliver] * 6 + [self.flush] * 3
         acts += [self.drop, self.redeliver, self.crash, self.crash_within, self.rebalance, self.wake_zombie, self.wake_zombie]
-        acts += [self.write_poison, self.write_again]
+        acts += [self.write_poison, self.write_again, self.delete]
         for _ in range(steps):
             await self.chosen.choice(acts)()
         await self.settle()
@@ -209,6 +210,12 @@ class World:
         self.sent.cells |= {(key, self.number) for key in keys}
         if event_id is not None:
             self.keyed.append((event_id, keys, self.number))
+
+    async def delete(self) -> None:
+        """A span long gone of one series: layers stay, rollup rows and tails must follow."""
+        key, at = self._keys()[0], self.chosen.randint(0, self.number)
+        event = {"type": "points_deleted", "series": key, "from": at * APART_NS, "until": (at + 4) * APART_NS}
+        await self.log.append(self.topics.events, partition_of(series_id(DEFAULT_TENANT, key), PARTITIONS), orjson.dumps(event))
 
     async def write_again(self) -> None:
         """A client repeats a keyed request; or reuses its key for something else, which must not show."""
@@ -297,7 +304,8 @@ class World:
     async def _append(self, keys: list[str], number: int, event_id: str | None, *, many: bool | None = None, body: str = "a" * 16) -> None:
         """One series goes straight to its partition, several go through the intake."""
         rows = len(keys)
-        event: dict[str, object] = {"type": "points_written", "series": keys, "valid_time": [number * 10**9] * rows}
+        kind = "points_written" if number % 3 else "points_incremented"
+        event: dict[str, object] = {"type": kind, "series": keys, "valid_time": [number * APART_NS] * rows}
         event["value"] = [number] * rows
         if event_id is not None:
             event |= {"event_id": event_id, "body_hash": body}
