@@ -59,12 +59,11 @@ def counter_query(store: Store, shape: Shape, selection: Selection, view: View) 
     """The answer out of one layer, where a read is of one cell that was counted up in order; None where it must be folded."""
     if shape not in (FLAT, LATEST) or not view.folded or not countable(selection, view.hiding):
         return None
-    last = store.arrow(last_layer(selection))
-    if not last.num_rows or not last.column("running")[0].is_valid:
-        return None
-    at, version = last.column("valid_time")[0].value, last.column("version")[0].as_py()
-    doubts = store.rows(objections(selection, at, version, alone=shape is FLAT))[0]
-    return None if any(doubts.values()) else counted(selection, at, last.column("known_time")[0].value, version)
+    for last in store.rows(last_layer(selection)):
+        doubted = objections(selection, last, alone=shape is FLAT, hiding=view.hiding)
+        if last["running"] is not None and not store.rows(doubted)[0]["doubts"]:
+            return counted(selection, last)
+    return None
 
 
 def _view(found: dict[str, Any]) -> View:

@@ -1,7 +1,8 @@
 """A cell that was counted up in order, however often, read from its last layer alone: that add carries the value that it led to.
 
-10 M adds are told from one granule and the indexes on op and version, where folding them takes a second. The order of
-questions: countable, last_layer, objections, counted. Pure.
+10 M adds are told from one granule and the index on version, where folding them takes a second. Before: sink/reads.py found
+that layers are not full sets. After: where the selection is countable(), it asks for the last_layer() and the objections() to its
+value, and answers counted(). Pure.
 """
 
 from typing import Any
@@ -12,7 +13,9 @@ from sink.queries.selection import Selection
 from sink.queries.shape import columns
 from streams.points import OP_ADD
 
+_TOLD = ("known_time", "recorded_time", "version", "running", "run_id", "changed_by")
 _FOLDED_APART = frozenset({"text", "annotation", "tags", "valid_time_end"})  # an add does not know them
+_WORDS = "CAST(NULL, 'Nullable(String)')"
 
 
 def countable(selection: Selection, hiding: bool) -> bool:
@@ -22,36 +25,56 @@ def countable(selection: Selection, hiding: bool) -> bool:
 
 
 def last_layer(selection: Selection) -> Query:
-    """valid_time, known_time, version, running of the layer that sorts last, found backwards from the end."""
+    """The layer that sorts last, found backwards from the end; instants in UTC ns. No row where nothing is seen."""
     where, bound = seen(selection)
-    names = ", ".join(f"l.{name} AS {name}" for name in ("valid_time", "known_time", "version", "running"))
+    names = ", ".join([_told("valid_time"), *(_told(name) for name in _TOLD)])
     order = "l.valid_time DESC, l.known_time DESC, l.version DESC"
-    return Query(f"SELECT {names}\nFROM points AS l\nWHERE " + "\n  AND ".join(where) + f"\nORDER BY {order}\nLIMIT 1", bound)
+    return Query(f"SELECT {names}\nFROM points AS l\nWHERE {_all_of(where)}\nORDER BY {order}\nLIMIT 1", bound)
 
 
-def objections(selection: Selection, at: int, version: int, alone: bool) -> Query:
-    """What speaks against the running value of the last layer; all 0: nothing does. alone: the read is of all cells, not the last."""
+def objections(selection: Selection, last: dict[str, Any], alone: bool, hiding: bool) -> Query:
+    """doubts: how much speaks against the running value of the last layer. alone: the read is of all cells, not of the last
+    one. hiding: there are deletions."""
     where, bound = seen(selection)
-    hiding, more = deleted(selection)
-    bound |= more | {"at": at, "last_version": version}
+    bound |= {"at": last["valid_time"], "last_version": last["version"]}
     cell = [*where, f"l.valid_time = {instant_place('at')}"]
-    asked = {"later": _any("points AS l", [*cell, "l.version > {last_version:UInt64}"])}
-    asked["hidden"] = _any("deletions AS d", [*hiding, "d.version > {last_version:UInt64}"])
+    doubts = [_any("points AS l", [*cell, "l.version > {last_version:UInt64}"])]
+    if hiding:
+        hidden, more = deleted(selection)
+        doubts.append(_any("deletions AS d", [*hidden, "d.version > {last_version:UInt64}"]))
+        bound |= more
     if alone:
-        asked["others"] = _any("points AS l", [*where, f"l.valid_time < {instant_place('at')}"])
+        doubts.append(_any("points AS l", [*where, f"l.valid_time < {instant_place('at')}"]))
     if _FOLDED_APART.intersection(selection.columns) or selection.value_types != {"number"}:
-        asked["described"] = _any("points AS l", [*cell, f"l.op != {OP_ADD}"])
-    return Query("SELECT " + ",\n  ".join(f"({question}) AS {name}" for name, question in asked.items()), bound)
+        doubts.append(_any("points AS l", [*cell, f"l.op != {OP_ADD}"]))
+    return Query("SELECT " + "\n  + ".join(doubts) + " AS doubts", bound)
 
 
-def counted(selection: Selection, at: int, known_time: int, version: int) -> Query:
-    where = ["l.tenant = {tenant:UUID}", "l.series_id = {series_id:UUID}", f"l.valid_time = {instant_place('at')}"]
-    where += [f"l.known_time = {instant_place('last_known')}", "l.version = {last_version:UInt64}"]
-    bound: dict[str, Any] = {"tenant": selection.tenant, "series_id": selection.single, "at": at}
-    bound |= {"last_known": known_time, "last_version": version}
-    layer = "(SELECT l.* REPLACE (l.running AS value) FROM points AS l\nWHERE " + "\n  AND ".join(where) + "\nLIMIT 1)"
-    return Query(f"SELECT {columns(selection, 'c')}\nFROM {layer} AS c", bound)
+def counted(selection: Selection, last: dict[str, Any]) -> Query:
+    """The answer out of a row of last_layer: constants, in the types of the table."""
+    bound: dict[str, Any] = {"series_id": selection.single, **{name: last[name] for name in ("valid_time", *_TOLD)}}
+    held = [
+        "{series_id:UUID} AS series_id",
+        *(f"{instant_place(name)} AS {name}" for name in ("valid_time", "known_time", "recorded_time")),
+        "{version:UInt64} AS version",
+        "CAST({running:Float64}, 'Nullable(Float64)') AS value",
+        "{run_id:UUID} AS run_id",
+        "toLowCardinality({changed_by:String}) AS changed_by",
+        f"{_WORDS} AS text",
+        f"{_WORDS} AS annotation",
+        "CAST([], 'Array(LowCardinality(String))') AS tags",
+        "CAST(NULL, 'Nullable(DateTime64(9, ''UTC''))') AS valid_time_end",
+    ]
+    return Query(f"SELECT {columns(selection, 'c')}\nFROM (SELECT\n  " + ",\n  ".join(held) + ") AS c", bound)
+
+
+def _told(name: str) -> str:
+    return f"toUnixTimestamp64Nano(l.{name}) AS {name}" if name.endswith("_time") else f"l.{name} AS {name}"
 
 
 def _any(table: str, where: list[str]) -> str:
-    return f"SELECT count() FROM (SELECT 1 FROM {table} WHERE " + "\n    AND ".join(where) + " LIMIT 1)"
+    return f"(SELECT count() FROM (SELECT 1 FROM {table} WHERE {_all_of(where)} LIMIT 1))"
+
+
+def _all_of(where: list[str]) -> str:
+    return "\n    AND ".join(where)

@@ -169,10 +169,15 @@ def _below_watermark(selection: Selection, alias: str) -> Conditions:
     if selection.single is None:
         where.append(visible(alias, selection.watermark, bound))
         return where, bound
-    # one series lives in one partition (I2): a constant bound is cheaper
+    # one series lives in one partition (I2): a constant bound is cheaper. It leaves out next to nothing, so that looking it up in the
+    # index on version would only cost time: identity() keeps it from being tried
     limit = selection.watermark[partition_of(selection.single, len(selection.watermark))] << ROW_BITS
-    where.append(f"{alias}.version < {{version_until:UInt64}}")
-    bound["version_until"] = limit if selection.version_until is None else min(limit, selection.version_until)
+    if selection.version_until is None:
+        where.append(f"identity({alias}.version) < {{version_until:UInt64}}")
+    else:
+        where.append(f"{alias}.version < {{version_until:UInt64}}")
+        limit = min(limit, selection.version_until)
+    bound["version_until"] = limit
     return where, bound
 
 

@@ -21,7 +21,7 @@ SELECT
 FROM points AS l FINAL
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}
-  AND l.version < {version_until:UInt64}
+  AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
 GROUP BY l.series_id, l.valid_time

@@ -57,7 +57,7 @@ SELECT
 FROM points AS l
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}
-  AND l.version < {version_until:UInt64}
+  AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
 LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version

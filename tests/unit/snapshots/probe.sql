@@ -1,11 +1,11 @@
 SELECT (SELECT count() FROM (SELECT 1 FROM points AS l WHERE l.tenant = {tenant:UUID}
     AND l.series_id = {series_id:UUID}
-    AND l.version < {version_until:UInt64}
+    AND identity(l.version) < {version_until:UInt64}
     AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
     AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
     AND l.op != 0 LIMIT 1)) AS partial,
   (SELECT count() FROM (SELECT 1 FROM deletions AS d WHERE d.tenant = {tenant:UUID}
     AND d.series_id = {series_id:UUID}
-    AND d.version < {version_until:UInt64}
+    AND identity(d.version) < {version_until:UInt64}
     AND (d.until > fromUnixTimestamp64Nano({from:Int64}, 'UTC') OR d.until = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC'))
     AND d.`from` < fromUnixTimestamp64Nano({until:Int64}, 'UTC') LIMIT 1)) AS deleted

@@ -6,13 +6,13 @@ LEFT JOIN (
   FROM deletions AS d
   WHERE d.tenant = {tenant:UUID}
     AND d.series_id = {series_id:UUID}
-    AND d.version < {version_until:UInt64}
+    AND identity(d.version) < {version_until:UInt64}
     AND (d.until > fromUnixTimestamp64Nano({from:Int64}, 'UTC') OR d.until = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC'))
     AND d.`from` < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
   GROUP BY d.series_id) AS h ON l.series_id = h.series_id
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}
-  AND l.version < {version_until:UInt64}
+  AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
   AND toUnixTimestamp64Nano(l.known_time) <= toUnixTimestamp64Nano(l.valid_time) - {lead:Int64}

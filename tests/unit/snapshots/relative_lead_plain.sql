@@ -3,7 +3,7 @@ SELECT l.valid_time AS valid_time,
 FROM points AS l
 WHERE l.tenant = {tenant:UUID}
   AND l.series_id = {series_id:UUID}
-  AND l.version < {version_until:UInt64}
+  AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
   AND toUnixTimestamp64Nano(l.known_time) <= toUnixTimestamp64Nano(l.valid_time) - {lead:Int64}
