@@ -55,7 +55,7 @@ def source(selection: Selection, hiding: bool) -> Source:
 def without_deleted(where: Sequence[str], deletions: Sequence[str], bound: dict[str, Any], running: bool) -> Source:
     """Layers that meet conditions on `l` and that no deletion hides which meets conditions on `d`."""
     table = f"points AS l\nASOF LEFT JOIN {_steps(deletions)} AS h ON l.series_id = h.series_id AND l.valid_time >= h.at"
-    return Source(table, (*where, "l.version > ifNull(h.hides, 0)"), bound | {"no_end": LATEST}, running)
+    return Source(table, (*where, "l.version >= ifNull(h.hides, 0)"), bound | {"no_end": LATEST}, running)
 
 
 def deletions_beside(selection: Selection, own_times: bool = True) -> Source:

@@ -49,7 +49,7 @@ WHERE l.tenant = {tenant:UUID}
   AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
   AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
   AND l.run_id = {run_id:UUID}
-  AND l.version > ifNull(h.hides, 0)
+  AND l.version >= ifNull(h.hides, 0)
   AND l.valid_time >= fromUnixTimestamp64Nano({after_valid_time:Int64}, 'UTC')
 GROUP BY l.series_id, l.valid_time
 ) AS c

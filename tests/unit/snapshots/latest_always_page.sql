@@ -49,7 +49,7 @@ WHERE l.tenant = {tenant:UUID}
   AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
   AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
   AND l.run_id = {run_id:UUID}
-  AND l.version > ifNull(h.hides, 0)
+  AND l.version >= ifNull(h.hides, 0)
   AND (l.series_id, l.valid_time) IN (
   SELECT l.series_id, max(l.valid_time) FROM points AS l
 ASOF LEFT JOIN (
@@ -73,7 +73,7 @@ ASOF LEFT JOIN (
     AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
     AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
     AND l.run_id = {run_id:UUID}
-    AND l.version > ifNull(h.hides, 0)
+    AND l.version >= ifNull(h.hides, 0)
     AND l.known_time >= fromUnixTimestamp64Nano({known_from:Int64}, 'UTC')
   GROUP BY l.series_id)
 GROUP BY l.series_id, l.valid_time

@@ -21,7 +21,7 @@ WHERE l.tenant = {tenant:UUID}
   AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
-  AND l.version > ifNull(h.hides, 0)
+  AND l.version >= ifNull(h.hides, 0)
   AND l.valid_time = (
   SELECT l.valid_time FROM points AS l
 ASOF LEFT JOIN (
@@ -44,7 +44,7 @@ ASOF LEFT JOIN (
     AND identity(l.version) < {version_until:UInt64}
     AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
     AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
-    AND l.version > ifNull(h.hides, 0)
+    AND l.version >= ifNull(h.hides, 0)
   ORDER BY l.valid_time DESC LIMIT 1)
 ORDER BY l.series_id, l.known_time DESC, l.version DESC
 LIMIT 1 BY l.series_id

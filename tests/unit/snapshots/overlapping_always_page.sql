@@ -84,7 +84,7 @@ WHERE l.tenant = {tenant:UUID}
   AND l.known_time <= fromUnixTimestamp64Nano({as_of_known:Int64}, 'UTC')
   AND l.recorded_time <= fromUnixTimestamp64Nano({as_of_recorded:Int64}, 'UTC')
   AND l.run_id = {run_id:UUID}
-  AND l.version > ifNull(h.hides, 0)
+  AND l.version >= ifNull(h.hides, 0)
 LIMIT 1 BY l.series_id, l.valid_time, l.known_time, l.version
 ) AS l
 WINDOW up_to AS (

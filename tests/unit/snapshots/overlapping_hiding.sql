@@ -22,6 +22,6 @@ WHERE l.tenant = {tenant:UUID}
   AND identity(l.version) < {version_until:UInt64}
   AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
   AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
-  AND l.version > ifNull(h.hides, 0)
+  AND l.version >= ifNull(h.hides, 0)
 ORDER BY l.series_id, l.valid_time, l.known_time, l.version DESC
 LIMIT 1 BY l.series_id, l.valid_time, l.known_time
