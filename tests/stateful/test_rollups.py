@@ -305,7 +305,7 @@ def test_what_no_row_tells_is_read_as_flat_reads_it(
     selection, whose, night = one_series()
     at = night + DAY - 2 * BASE
     layers = [layer(whose, night, 1.0)] + [layer(whose, at, 0.0) | {"version": number} | given for number, given in enumerate(later, 2)]
-    for one in reversed(layers):
+    for one in [*layers, *reversed(layers)]:  # whichever way the blocks are read, the oldest comes last
         store.insert("points", layers_table([one]))
     row = whose | {"step_seconds": 900, "bucket": night, "until": night + 3 * DAY // 4, "covers": 2 << 20} | whole([(night, 1.0)])
     store.insert("rollups", table_of(ROLLUPS, [row]))
@@ -315,7 +315,9 @@ def test_what_no_row_tells_is_read_as_flat_reads_it(
     assert sums(store, selection) == [1.0]
 
 
-def test_gaps_on_both_sides_of_a_row_do_not_count_it_twice(store: Store) -> None:
+@pytest.mark.parametrize("clusters", [1, 4])
+def test_gaps_on_both_sides_of_a_row_do_not_count_it_twice(store: Store, clusters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink.rollups, "CLUSTERS_MAX", clusters)
     selection, whose, night = one_series()
     points_ = [(night + quarter * DAY // 4 + BASE, 10.0**quarter) for quarter in range(4)]
     store.insert("points", layers_table([layer(whose, at, value) | {"version": 1 + number} for number, (at, value) in enumerate(points_)]))
@@ -323,6 +325,15 @@ def test_gaps_on_both_sides_of_a_row_do_not_count_it_twice(store: Store) -> None
     store.insert("rollups", table_of(ROLLUPS, [row | whole([(points_[1][0], 1000.0)])]))
     middle = replace(selection, until=night + 7 * DAY // 8)
     assert sums(store, middle) == [1 + 1000 + 1000]  # what it says instead of 10, and that there is no 100
+
+
+def test_a_grid_that_cuts_base_buckets_is_worked_out_live(store: Store) -> None:
+    selection, whose, night = one_series()
+    times = [(night, 1.0), (night + DAY * 3 // 4 + 16 * MINUTE, 10.0), (night + DAY * 3 // 4 + 21 * MINUTE, 100.0)]
+    store.insert("points", layers_table([layer(whose, at, value) | {"version": 1 + number} for number, (at, value) in enumerate(times)]))
+    row = whose | {"step_seconds": 900, "bucket": night, "until": night + DAY * 3 // 4, "covers": 2 << 20} | whole(times[:1])
+    store.insert("rollups", table_of(ROLLUPS, [row]))
+    assert sums(store, selection, grid_of(Period(20, "min"), "UTC", night, night + DAY)) == [1, 10, 100]
 
 
 def test_text_is_refused_and_no_series_is_no_rows(store: Store) -> None:
