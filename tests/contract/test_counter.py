@@ -117,3 +117,10 @@ def test_of_one_run_only_its_adds_count(store: Store, counter: Selection) -> Non
 def test_overlapping_believes_the_running_value_of_its_row(store: Store, counter: Selection) -> None:
     rows = rows_of(store.arrow(page_of(store, OVERLAPPING, counter).query))
     assert [row["value"] for row in rows] == [1.0, 2.0, RUNNING]
+
+
+def test_a_row_that_is_not_asked_for_is_not_shown(store: Store, counter: Selection) -> None:
+    assert value(store, FLAT, replace(counter, known_from=3)) == RUNNING
+    assert value(store, FLAT, replace(counter, known_from=4)) is None
+    assert value(store, FLAT, replace(counter, after={"valid_time": 7})) is None
+    assert value(store, FLAT, replace(counter, offset=1, limit=9)) is None
