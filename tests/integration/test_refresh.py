@@ -161,8 +161,7 @@ def test_no_read_ever_uses_a_wrong_row(store: Store, drawn: st.DataObject) -> No
             refresher(store, drawn.draw(watermarks(oldest, offset + 1))).step()
         if drawn.draw(st.integers(0, 4)) == 0:
             oldest = offset + 1  # nothing older runs when removed marks are forgotten
-            store.change(Query("OPTIMIZE TABLE stale FINAL"))
-            store.change(settled((oldest,) * PARTITIONS))
+            forget(store, (oldest,) * PARTITIONS)
         check(store, fold, drawn.draw(watermarks(0, offset + 1)), series, drawn.draw(st.sampled_from((BASE, 4 * BASE, DAY))))
         check(store, fold, (offset + 1,) * PARTITIONS, series, drawn.draw(st.sampled_from((BASE, DAY))))
 
@@ -180,6 +179,12 @@ def refresher(store: Store, watermark: tuple[int, ...]) -> Refresh:
     for partition, offset in enumerate(watermark):
         found.advance(partition, offset)
     return Refresh(store, found, SystemClock(), 1.0)
+
+
+def forget(store: Store, watermark: tuple[int, ...]) -> None:
+    """Removed marks go, so that nothing but the rows themselves can be right or wrong."""
+    store.change(Query("OPTIMIZE TABLE stale FINAL"))
+    store.change(settled(watermark))
 
 
 def insert(store: Store, made: dict[str, list[Row]]) -> None:
@@ -208,14 +213,27 @@ def check(store: Store, fold: Fold, watermark: tuple[int, ...], series: list[uui
         np.testing.assert_allclose(got[name], wanted[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-def late_rows(tenant: uuid.UUID, ident: uuid.UUID, offset: int, slots: range, newest: int) -> dict[str, list[Row]]:
-    """Four values in each slot, late behind `newest`, with their marks; and one at `newest`."""
+def late_rows(tenant: uuid.UUID, ident: uuid.UUID, offset: int, slots: range, newest: int, each: int = 4) -> dict[str, list[Row]]:
+    """Some values in each slot, late behind `newest`, with their marks; and one at `newest`."""
     own = {"tenant": tenant, "series_id": ident, "partition": partition_of(ident, PARTITIONS)}
     plain = {"known_time": ORIGIN, "recorded_time": ORIGIN, "op": 0, "mask": 15, "run_id": NO_RUN, "changed_by": "", "tags": []}
-    times = [ORIGIN + slot * BASE + at for slot in slots for at in range(4)] + [newest]
+    times = [ORIGIN + slot * BASE + at for slot in slots for at in range(each)] + [newest]
     points = [own | plain | {"version": version_of(offset, at), "valid_time": time, "value": 1.0} for at, time in enumerate(times)]
     mark = {"from": ORIGIN + slots.start * BASE, "until": ORIGIN + slots.stop * BASE, "version": version_of(offset, len(times))}
     return {"points": points, "stale": [own | mark]}
+
+
+def mark_over(tenant: uuid.UUID, ident: uuid.UUID, offset: int, slots: range) -> Row:
+    span = {"from": ORIGIN + slots.start * BASE, "until": ORIGIN + slots.stop * BASE, "version": version_of(offset)}
+    return {"tenant": tenant, "series_id": ident, "partition": partition_of(ident, PARTITIONS)} | span
+
+
+def gap_slots(store: Store, tenant: uuid.UUID, ident: uuid.UUID, watermark: int) -> set[int]:
+    """Of the first ten."""
+    edges = np.arange(ORIGIN, ORIGIN + 10 * BASE + 1, BASE, dtype=np.int64)
+    found = stored(store, Selection(tenant, (watermark,) * PARTITIONS, (ident,), ORIGIN, ORIGIN + 10 * BASE), edges).gaps
+    spans = zip(found.from_.tolist(), found.until.tolist(), strict=True)
+    return {slot for low, high in spans for slot in range((low - ORIGIN) // BASE, (high - ORIGIN) // BASE)}
 
 
 def told(store: Store, tenant: uuid.UUID, series: list[uuid.UUID], watermark: int, step: int) -> tuple[int, int]:
@@ -249,6 +267,44 @@ def test_a_refreshed_span_is_read_from_rows_of_both_levels_until_a_new_mark(stor
     refresher(store, (2, 2)).step()
     assert told(store, tenant, series, 2, BASE) == (24, 96)
     assert told(store, tenant, series, 1, BASE) == (23, 92), "superseded by rows that know more than this read may"
+
+
+def test_a_row_that_reaches_into_the_span_is_superseded(store: Store) -> None:
+    tenant = uuid.UUID(int=next(_tenants) << 64 | 9)
+    ident = uuid.uuid5(tenant, "a")
+    insert(store, late_rows(tenant, ident, 0, range(1), ORIGIN + 9 * BASE))
+    insert(store, {"stale": [mark_over(tenant, ident, 0, range(9))]})
+    refresher(store, (1, 1)).step()
+    assert told(store, tenant, [ident], 1, BASE) == (1, 4), "it tells that there is nothing up to the open bucket"
+    insert(store, late_rows(tenant, ident, 1, range(5, 6), ORIGIN + 9 * BASE, each=1))
+    refresher(store, (2, 2)).step()
+    forget(store, (2, 2))
+    assert gap_slots(store, tenant, ident, 2) == {5, 6, 7, 8, 9}, "one value makes no row"
+
+
+def test_a_row_whose_values_were_deleted_is_superseded(store: Store) -> None:
+    tenant = uuid.UUID(int=next(_tenants) << 64 | 9)
+    ident = uuid.uuid5(tenant, "a")
+    insert(store, late_rows(tenant, ident, 0, range(4), ORIGIN + 9 * BASE))
+    refresher(store, (1, 1)).step()
+    assert told(store, tenant, [ident], 1, BASE) == (4, 16)
+    mark = mark_over(tenant, ident, 1, range(1, 3))
+    insert(store, {"deletions": [mark | {"known_time": ORIGIN, "recorded_time": ORIGIN}], "stale": [mark]})
+    refresher(store, (2, 2)).step()
+    forget(store, (2, 2))
+    assert told(store, tenant, [ident], 2, BASE) == (2, 8)
+    assert gap_slots(store, tenant, ident, 2) == set(range(4, 10))
+
+
+def test_nothing_is_told_at_or_beyond_the_open_bucket(store: Store) -> None:
+    tenant = uuid.UUID(int=next(_tenants) << 64 | 9)
+    ident = uuid.uuid5(tenant, "a")
+    insert(store, late_rows(tenant, ident, 0, range(4), ORIGIN + 3 * BASE + 9))
+    insert(store, {"stale": [mark_over(tenant, ident, 0, range(9))]})
+    refresher(store, (1, 1)).step()
+    assert told(store, tenant, [ident], 1, BASE) == (3, 12)
+    assert gap_slots(store, tenant, ident, 1) == set(range(3, 10)), "the fold appends there without marks"
+    assert active(store, tenant) == 0
 
 
 def test_a_large_span_is_worked_off_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
