@@ -37,7 +37,7 @@ FORMS = {
     JSON: Form(JSON, "JSONEachRow", {}),
     NDJSON: Form(NDJSON, "JSONEachRow", {}),
     CSV: Form(CSV, "CSVWithNames", {"format_csv_null_representation": ""}),
-    ARROW: Form(ARROW, "ArrowStream", {"output_format_arrow_compression_method": "lz4_frame"}),
+    ARROW: Form(ARROW, "ArrowStream", {}),  # compressed outside, where the client accepts it
     PARQUET: Form(PARQUET, "Parquet", {}),
 }
 _SYNONYMS = {"*/*": JSON, "application/*": JSON, "application/parquet": PARQUET, "application/ndjson": NDJSON, "text/*": CSV}

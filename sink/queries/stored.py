@@ -21,8 +21,7 @@ class Reach:
 
 
 def rollup_rows(tenant: uuid.UUID, step_seconds: int, reaches: Sequence[Reach], columns: Sequence[str]) -> Query:
-    """series_id, bucket, until, covers and these columns of the aggregate, in order of series_id. Packing 35,000 rows took as long
-    as reading them."""
+    """series_id, bucket, until, covers and these columns of the aggregate, in order of series_id."""
     bound: dict[str, Any] = {"tenant": tenant, "step_seconds": step_seconds}
     within = [_within(f"r{at}", reach, bound) for at, reach in enumerate(reaches)]
     listed = ", ".join(f"r.{name} AS {name}" for name in ("series_id", "bucket", "until", "covers", *columns))
@@ -31,8 +30,7 @@ FROM rollups AS r
 WHERE r.tenant = {{tenant:UUID}}
   AND r.step_seconds = {{step_seconds:UInt32}}
   AND ({" OR ".join(within)})
-ORDER BY r.series_id
-SETTINGS output_format_arrow_compression_method = 'none'"""
+ORDER BY r.series_id"""
     return Query(sql, bound)
 
 
