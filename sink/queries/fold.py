@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from sink.queries.layers import Source
 from streams.points import OP_ADD
 
-_VALUE, _TEXT = 1, 2  # places in a base
 _OTHERS = ("annotation", "tags", "valid_time_end")  # mask bits 2, 4, 8
 _LAST = ("known_time", "version", "recorded_time", "run_id", "changed_by")
-_ORDER = "(l.known_time, l.version)"
-_KNOWN = "toUnixTimestamp64Nano(l.known_time)"  # compares faster than the instant
+# (known_time, version) as one number, which is compared without a look at each row's tuple
+_ORDER = "(bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))"
 _SETS = f"bitTest(l.mask, 0) AND l.op != {OP_ADD}"
 _LAYER_VALUE = f"""multiIf(l.running IS NOT NULL, l.running,
     countIf(l.op = {OP_ADD}) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), {_ORDER}, {_SETS}) OVER since, 1),
@@ -25,16 +24,15 @@ _LAYER_VALUE = f"""multiIf(l.running IS NOT NULL, l.running,
 def cells(layers: Source, more: Sequence[str] = (), by: Sequence[str] = ()) -> str:
     """A subquery with the columns of a layer, one row a cell, its last layer's times and origin. more: further columns; by: what else
     sets cells apart."""
-    last = [f"tupleElement(newest, {at}) AS {name}" for at, name in enumerate(_LAST, 1)]
     names = [
         *_same("series_id", "valid_time"),
-        f"argMax(tuple({_listed(_LAST)}, l.running), {_ORDER}) AS newest",
-        f"argMaxIf(tuple(l.value, l.text, {_KNOWN}, l.version), {_ORDER}, {_SETS}) AS base",
-        f"groupArrayIf(tuple({_KNOWN}, l.version, ifNull(l.value, 0)), l.op = {OP_ADD}) AS adds",
-        "arrayMap((k, v) -> base.4 = 0 OR k > base.3 OR (k = base.3 AND v > base.4), adds.1, adds.2) AS later",
-        *last,
+        *(f"argMax(l.{name}, {_ORDER}) AS {name}" for name in _LAST),
+        f"tupleElement(argMaxIf(tuple(l.value), {_ORDER}, {_SETS}), 1) AS base",
+        f"groupArrayIf(tuple({_ORDER}, ifNull(l.value, 0)), l.op = {OP_ADD}) AS adds",
+        f"maxOrNullIf({_ORDER}, {_SETS}) AS set_last",
+        "arrayMap(o -> ifNull(o > set_last, 1), adds.1) AS later",
         f"{_cell_value(layers.running)} AS value",
-        f"base.{_TEXT} AS text",
+        f"tupleElement(argMaxIf(tuple(l.text), {_ORDER}, {_SETS}), 1) AS text",
         *_others(""),
         *more,
     ]
@@ -76,10 +74,12 @@ def strata(layers: Source, apart: Sequence[tuple[str, str]] = ()) -> str:
 
 def _cell_value(running: bool) -> str:
     """Of the value that was set last and the adds after it; null under adds counts 0. An add that came last and sorts last
-    knows the sum, if it is running."""
-    added = f"ifNull(base.{_VALUE}, 0) + arrayReduce('sumKahanIf', adds.3, later)"
-    known = f"newest.{len(_LAST) + 1} IS NOT NULL AND newest.2 = max(l.version), newest.{len(_LAST) + 1}, " if running else ""
-    return f"multiIf({known}NOT has(later, 1), base.{_VALUE}, {added})"
+    knows the sum, if it is running. Adds on both sides of a set are rare, and summed from the array."""
+    newest = f"tupleElement(argMax(tuple(l.running), {_ORDER}), 1)"
+    known = f"{newest} IS NOT NULL AND argMax(l.version, {_ORDER}) = max(l.version), {newest}, " if running else ""
+    every = f"sumKahanIf(ifNull(l.value, 0), l.op = {OP_ADD})"
+    some = "arraySum((v, counts) -> v * counts, adds.2, later)"
+    return f"multiIf({known}NOT has(later, 1), base, ifNull(base, 0) + if(has(later, 0), {some}, {every}))"
 
 
 def _others(over: str) -> list[str]:

@@ -13,20 +13,20 @@ FROM (
 SELECT
   l.series_id AS series_id,
   l.valid_time AS valid_time,
-  argMax(tuple(l.known_time, l.version, l.recorded_time, l.run_id, l.changed_by, l.running), (l.known_time, l.version)) AS newest,
-  argMaxIf(tuple(l.value, l.text, toUnixTimestamp64Nano(l.known_time), l.version), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) AS base,
-  groupArrayIf(tuple(toUnixTimestamp64Nano(l.known_time), l.version, ifNull(l.value, 0)), l.op = 1) AS adds,
-  arrayMap((k, v) -> base.4 = 0 OR k > base.3 OR (k = base.3 AND v > base.4), adds.1, adds.2) AS later,
-  tupleElement(newest, 1) AS known_time,
-  tupleElement(newest, 2) AS version,
-  tupleElement(newest, 3) AS recorded_time,
-  tupleElement(newest, 4) AS run_id,
-  tupleElement(newest, 5) AS changed_by,
-  multiIf(NOT has(later, 1), base.1, ifNull(base.1, 0) + arrayReduce('sumKahanIf', adds.3, later)) AS value,
-  base.2 AS text,
-  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)), 1) AS annotation,
-  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)), 1) AS tags,
-  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)), 1) AS valid_time_end
+  argMax(l.known_time, (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))) AS known_time,
+  argMax(l.version, (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))) AS version,
+  argMax(l.recorded_time, (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))) AS recorded_time,
+  argMax(l.run_id, (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))) AS run_id,
+  argMax(l.changed_by, (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version))) AS changed_by,
+  tupleElement(argMaxIf(tuple(l.value), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1), 1) AS base,
+  groupArrayIf(tuple((bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), ifNull(l.value, 0)), l.op = 1) AS adds,
+  maxOrNullIf((bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) AS set_last,
+  arrayMap(o -> ifNull(o > set_last, 1), adds.1) AS later,
+  multiIf(NOT has(later, 1), base, ifNull(base, 0) + if(has(later, 0), arraySum((v, counts) -> v * counts, adds.2, later), sumKahanIf(ifNull(l.value, 0), l.op = 1))) AS value,
+  tupleElement(argMaxIf(tuple(l.text), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1), 1) AS text,
+  tupleElement(argMaxIf(tuple(l.annotation), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 1)), 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 2)), 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 3)), 1) AS valid_time_end
 FROM points AS l FINAL
 WHERE l.tenant = {tenant:UUID}
   AND l.version < {versions_until:Array(UInt64)}[l.partition + 1]

@@ -16,9 +16,9 @@ SELECT
   l.tags AS tags,
   l.valid_time_end AS valid_time_end,
   multiIf(l.running IS NOT NULL, l.running,
-    countIf(l.op = 1) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1),
+    countIf(l.op = 1) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1),
     sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since) AS value,
-  tupleElement(argMaxIf(tuple(l.text), (l.known_time, l.version), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1) AS text
+  tupleElement(argMaxIf(tuple(l.text), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1) AS text
 FROM (
 SELECT
   l.series_id AS series_id,
@@ -32,9 +32,9 @@ SELECT
   l.mask AS mask,
   l.value AS value,
   l.text AS text,
-  tupleElement(argMaxIf(tuple(l.annotation), (l.known_time, l.version), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
-  tupleElement(argMaxIf(tuple(l.tags), (l.known_time, l.version), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
-  tupleElement(argMaxIf(tuple(l.valid_time_end), (l.known_time, l.version), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end,
+  tupleElement(argMaxIf(tuple(l.annotation), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 1)) OVER up_to, 1) AS annotation,
+  tupleElement(argMaxIf(tuple(l.tags), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 2)) OVER up_to, 1) AS tags,
+  tupleElement(argMaxIf(tuple(l.valid_time_end), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 3)) OVER up_to, 1) AS valid_time_end,
   if(l.version = max(l.version) OVER up_to, l.running, NULL) AS running,
   countIf(bitTest(l.mask, 0) AND l.op != 1) OVER up_to AS base
 FROM (
