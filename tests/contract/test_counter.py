@@ -124,3 +124,23 @@ def test_a_row_that_is_not_asked_for_is_not_shown(store: Store, counter: Selecti
     assert value(store, FLAT, replace(counter, known_from=4)) is None
     assert value(store, FLAT, replace(counter, after={"valid_time": 7})) is None
     assert value(store, FLAT, replace(counter, offset=1, limit=9)) is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([{"value": 1.0}, {"value": 4.0}, OTHER, {"value": 2.0}], 7.0),
+        ([{"value": 0.5}, {"value": 4.0}, OTHER, {"value": 0.25}], 5.25),
+        ([{"value": 0.1}, {"value": 0.2}, {"value": 0.3}], 0.1 + 0.2 + 0.3),
+        ([{"value": 1.0}, {"value": 2.0**52}, {"value": 2.0**52}, {"value": 0.0}], 2.0**53),
+        ([OTHER | {"value": None}, {"value": 2.0}], 2.0),
+        ([{"value": 2.0}, OTHER | {"value": None}], None),
+    ],
+    ids=["both-sides-of-a-set", "fractions-too", "in-their-order", "past-2-53", "null-counts-0", "null-stays"],
+)
+def test_adds_are_added_up_in_order_onto_what_was_set_last(store: Store, layers: list[dict[str, Any]], expected: float | None) -> None:
+    selection = Selection(new_id(), (9,), (new_id(),))
+    for at in reversed(range(len(layers))):
+        insert(store, selection, {"version": at + 1} | layers[at])
+    insert(store, selection, *({"version": at + 1} | one for at, one in enumerate(layers)))
+    assert [value(store, shape, selection) for shape in (FLAT, LATEST, OVERLAPPING)] == [expected] * 3

@@ -22,7 +22,7 @@ SELECT
   groupArrayIf(tuple((bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), ifNull(l.value, 0)), l.op = 1) AS adds,
   maxOrNullIf((bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) AS set_last,
   arrayMap(o -> ifNull(o > set_last, 1), adds.1) AS later,
-  multiIf(NOT has(later, 1), base, ifNull(base, 0) + if(has(later, 0), arraySum((v, counts) -> v * counts, adds.2, later), sumKahanIf(ifNull(l.value, 0), l.op = 1))) AS value,
+  multiIf(NOT has(later, 1), base, NOT (has(later, 0) OR countIf(l.op = 1 AND l.value != floor(l.value)) > 0 OR ifNull(base, 0) != floor(ifNull(base, 0)) OR sumIf(abs(l.value), l.op = 1) + abs(ifNull(base, 0)) > 9007199254740992), ifNull(base, 0) + sumIf(ifNull(l.value, 0), l.op = 1), arraySum(arrayPushFront(tupleElement(arraySort(if(NOT (has(later, 0) OR countIf(l.op = 1 AND l.value != floor(l.value)) > 0 OR ifNull(base, 0) != floor(ifNull(base, 0)) OR sumIf(abs(l.value), l.op = 1) + abs(ifNull(base, 0)) > 9007199254740992), [], arrayFilter((a, counts) -> counts, adds, later))), 2), ifNull(base, 0)))) AS value,
   tupleElement(argMaxIf(tuple(l.text), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1), 1) AS text,
   tupleElement(argMaxIf(tuple(l.annotation), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 1)), 1) AS annotation,
   tupleElement(argMaxIf(tuple(l.tags), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 2)), 1) AS tags,

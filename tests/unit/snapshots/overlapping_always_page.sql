@@ -25,7 +25,7 @@ SELECT
   l.valid_time_end AS valid_time_end,
   multiIf(l.running IS NOT NULL, l.running,
     countIf(l.op = 1) OVER since = 0, tupleElement(argMaxIf(tuple(l.value), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1),
-    sumKahanIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since) AS value,
+    sumIf(ifNull(l.value, 0), bitTest(l.mask, 0)) OVER since) AS value,
   tupleElement(argMaxIf(tuple(l.text), (bitShiftLeft(toInt128(toUnixTimestamp64Nano(l.known_time)), 64) + toInt128(l.version)), bitTest(l.mask, 0) AND l.op != 1) OVER since, 1) AS text
 FROM (
 SELECT
