@@ -14,7 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from varve.errors import BadRow, Fault, Incorrect, NotFound, Unavailable, VarveError
+from varve.errors import BadRow, Conflict, Fault, Incorrect, NotFound, Unavailable, VarveError
 from varve.position import Token
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,14 @@ class StillWaiting(Unavailable):
     def __init__(self, code: str, message: str, token: Token) -> None:
         super().__init__(code, message)
         self.token = token
+
+
+class ConditionFailed(Conflict):
+    """event_id: by which the outcome can be read."""
+
+    def __init__(self, code: str, message: str, event_id: str) -> None:
+        super().__init__(code, message)
+        self.event_id = event_id
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Respons
     headers = {"Retry-After": "1"} if error.status == Unavailable.status else {}
     if isinstance(error, StillWaiting):
         headers["Varve-Token"] = str(error.token)
+    if isinstance(error, ConditionFailed):
+        headers["Varve-Event"] = error.event_id
     return Response(orjson.dumps(body), error.status, headers, "application/json")
 
 
@@ -85,7 +95,8 @@ def _as_varve(error: Exception) -> VarveError:
 def from_validation(found: Sequence[Any]) -> Incorrect:
     """pydantic's list of complaints in our words: one bad row each."""
     rows = tuple(BadRow(_row_of(one["loc"]), _column_of(one["loc"]), _reason(one)) for one in found)
-    first = rows[0]
+    strange = next((at for at, one in enumerate(found) if one["type"] == "extra_forbidden"), 0)
+    first = rows[strange]  # a misspelt word explains what is missing
     return Incorrect("field-incorrect", f"{first.column}: {first.reason}", rows)
 
 

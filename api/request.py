@@ -22,6 +22,7 @@ from varve.errors import Incorrect, TooLarge, UnsupportedType
 from varve.series import DEFAULT_TENANT
 
 JSON, NDJSON, CSV, ARROW = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream"
+OF_THE_ANSWER = ("", "wait", "return")  # parameters that a repeated request may say otherwise
 INLINE_BYTES_MAX = 1 << 16  # larger bodies are inflated and parsed in a thread
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,9 +42,10 @@ class Caller:
     tenant: uuid.UUID
     key: str | None
     scope: str
+    query: str  # what it says, in one order; how the answer is given is left out
 
     def stamp(self, clock: Clock, body: bytes, tenant: uuid.UUID | None = None) -> Stamp:
-        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, body)
+        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, (body, self.query.encode()))
 
 
 async def caller(
@@ -54,7 +56,8 @@ async def caller(
     """A dependency of every route; async, else FastAPI runs it in a thread."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
         raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
-    return Caller(tenant_of(x_tenant), idempotency_key, f"{request.method} {request.url.path}?{request.url.query}")
+    said = sorted(part for part in request.url.query.split("&") if part.partition("=")[0] not in OF_THE_ANSWER)
+    return Caller(tenant_of(x_tenant), idempotency_key, f"{request.method} {request.url.path.rstrip('/')}", "&".join(said))
 
 
 async def caller_of(request: Request) -> Caller:

@@ -6,6 +6,7 @@ Before: request.py reads who asks. After: routes build events with these stamps.
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from varve.clock import Clock, new_id
@@ -23,11 +24,20 @@ class Stamp:
     body_hash: str | None
 
 
-def make_stamp(clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, body: bytes) -> Stamp:
+def make_stamp(clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, said: Sequence[bytes]) -> Stamp:
+    """said: the body, and whatever else the request says; another one under the same key is a conflict."""
     if not key:
         return Stamp(clock.now(), None, new_id(), None)
     event_id = event_id_of(tenant, scope, key)
-    return Stamp(clock.now(), event_id, uuid.uuid5(uuid.UUID(hex=event_id), "run"), hashlib.blake2b(body, digest_size=32).hexdigest())
+    return Stamp(clock.now(), event_id, uuid.uuid5(uuid.UUID(hex=event_id), "run"), _hash_of(said))
+
+
+def _hash_of(said: Sequence[bytes]) -> str:
+    found = hashlib.blake2b(digest_size=32)
+    for part in said:
+        found.update(len(part).to_bytes(8, "big"))
+        found.update(part)
+    return found.hexdigest()
 
 
 def event_id_of(tenant: uuid.UUID, scope: str, key: str) -> str:

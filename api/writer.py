@@ -17,6 +17,7 @@ import numpy as np
 
 from api.clock_guard import ClockGuard
 from api.cut import Piece, expected_of, plan
+from api.errors import ConditionFailed
 from api.lanes import Lane, Limits, record_bytes
 from api.outcomes import Outcomes
 from api.receipts import Receipts
@@ -135,7 +136,8 @@ class Writer:
             case _ if verdict.reason.startswith(TAIL_UNKNOWN):
                 raise Conflict(TAIL_UNKNOWN, verdict.reason)
             case _:
-                raise Conflict(CONDITION_FAILED, verdict.reason or "the event's condition did not hold: read the series and try again")
+                words = verdict.reason or "the event's condition did not hold: read the series and try again"
+                raise ConditionFailed(CONDITION_FAILED, words, event_id)
 
     async def _spool_keyed(self, record: Record, wait: Wait) -> Written:
         event_id, body_hash = str(record.events[0].event_id), record.events[0].body_hash

@@ -29,7 +29,7 @@ def purge(
     from varve.client import Client
 
     name = _named(series)
-    with Client(url or _url(read_settings(data)), tenant=_uuid(tenant, "--tenant") if tenant else None) as client:
+    with Client(url or _url(read_settings(data), named=data is not None), tenant=_uuid(tenant, "--tenant") if tenant else None) as client:
         rows = client.purge(name, from_, until, dry_run=True)
         if dry_run or not rows:
             say(f"{rows} row(s) would be erased" if dry_run else "0 rows: nothing to erase")
@@ -45,11 +45,11 @@ def _agreed(question: str) -> bool:
     return typer.confirm(question)
 
 
-def _url(settings: Settings) -> str:
+def _url(settings: Settings, *, named: bool) -> str:
     note = found_running(settings.data)
     if note is not None:
         return note.url
-    if not settings.http.port:
+    if named or not settings.http.port:
         raise Unavailable("server-unknown", f"no server runs on {settings.data}: start `varve up`, or say --url")
     return f"http://{settings.http.host}:{settings.http.port}"
 

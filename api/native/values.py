@@ -144,8 +144,11 @@ async def _thinned(parts: Parts, request: Request, who: Caller, asked: FlatAsked
 
 def selection_of(parts: Parts, who: Caller, asked: ValuesAsked, chosen: Chosen, at: Cursor) -> Selection:
     limit_max = parts.settings.http.page_rows_max
+    from_, until = _instant("from", asked.from_), _instant("until", asked.until)
+    if from_ is not None and until is not None and until < from_:
+        raise Incorrect("range-backwards", "until lies before from: nothing lies between them")
     return Selection(
-        who.tenant, parts.reads.watermark(at.vector), chosen.ids, from_=_instant("from", asked.from_), until=_instant("until", asked.until),
+        who.tenant, parts.reads.watermark(at.vector), chosen.ids, from_=from_, until=until,
         known_from=_instant("known_from", asked.known_from), known_until=_instant("known_until", asked.known_until),
         as_of_known=_instant("as_of", asked.as_of), as_of_recorded=_instant("as_of_recorded", asked.as_of_recorded),
         run_id=None if asked.run_id is None else uuid_of(asked.run_id, "run"), after=at.key, limit=min(asked.limit or limit_max, limit_max),

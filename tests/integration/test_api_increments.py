@@ -228,3 +228,30 @@ def test_increments_of_a_large_upload_add_up_over_its_pieces(http: httpx.Client)
     for _ in range(2):
         http.post("/api/v1/increments", content=body, headers={"Content-Type": ARROW, "Idempotency-Key": "k"}).raise_for_status()
     assert values(http, "large") == [n]
+
+
+def test_a_key_means_one_request_however_its_answer_is_asked_for(http: httpx.Client) -> None:
+    key, body = str(uuid.uuid4()), {"series": str(uuid.uuid4()), "valid_time": "2025-01-01T00:00:00Z", "value": 5}
+    ways: tuple[dict[str, str], ...] = (
+        {},
+        {"return": "value"},
+        {"wait": "log", "return": "value"},
+        {"return": "value", "wait": "log"},
+        {"wait": "view"},
+    )
+    for params in ways:
+        answer = http.post("/api/v1/increments", json=body, params=params, headers={"Idempotency-Key": key})
+        assert answer.status_code == 200, answer.text
+        assert answer.json().get("values", [{"value": 5}])[0]["value"] == 5
+    other = http.post("/api/v1/increments", json=body, params={"changed_by": "eve"}, headers={"Idempotency-Key": key})
+    assert other.status_code == 409 and other.json()["error"]["code"] == "idempotency-key-reused"
+    flat = http.get("/api/v1/values/flat", params={"key": str(body["series"])}).json()["data"]
+    assert [row["value"] for row in flat] == [5]
+
+
+def test_a_failed_condition_names_the_event_whose_outcome_tells_why(http: httpx.Client) -> None:
+    body = {"series": str(uuid.uuid4()), "valid_time": "2025-01-01T00:00:00Z", "value": 5, "if_series_version": 7}
+    refused = http.post("/api/v1/points", json=body)
+    assert refused.status_code == 409
+    outcome = http.get(f"/api/v1/outcomes/{refused.headers['Varve-Event']}").json()
+    assert outcome["status"] == "refused" and "if_series_version" in outcome["reason"]

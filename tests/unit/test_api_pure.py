@@ -117,9 +117,9 @@ def test_ids_follow_the_key_its_route_and_its_tenant() -> None:
         event_id_of(tenant, scope, key) for tenant in (TENANT, uuid.UUID(int=8)) for scope in ("POST /a", "POST /b") for key in ("x", "y")
     }
     assert len(ids) == 8
-    first, again = (make_stamp(SystemClock(), TENANT, "POST /a", "x", b"body") for _ in range(2))
+    first, again = (make_stamp(SystemClock(), TENANT, "POST /a", "x", [b"body"]) for _ in range(2))
     assert (first.event_id, first.run_id, first.body_hash) == (again.event_id, again.run_id, again.body_hash)
-    assert make_stamp(SystemClock(), TENANT, "POST /a", None, b"body").event_id is None
+    assert make_stamp(SystemClock(), TENANT, "POST /a", None, [b"body"]).event_id is None
 
 
 def test_rows_that_lack_a_field_are_null_there() -> None:
