@@ -44,7 +44,7 @@ def number_of(one: dict[str, Any]) -> int:
     return SERIES.index(uuid.UUID(bytes=one["series_id"]))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(logs)
 def test_layers_running_values_and_rollup_rows_are_what_the_ledger_says(log: list[list[Event]]) -> None:
     ledger, found = folded(log)

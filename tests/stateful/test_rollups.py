@@ -77,9 +77,14 @@ def written(draw: st.DrawFn) -> tuple[list[oracle.Layer], list[oracle.Deletion],
         )
     gone = [
         of_series(tenant, draw(st.sampled_from(series)))
-        | {"version": version_of(draw(st.integers(0, OFFSETS - 1)), 100), "known_time": night, "recorded_time": night, "cause": "deleted"}
+        | {
+            "version": version_of(draw(st.integers(0, OFFSETS - 1)), 100 + row),
+            "known_time": night,
+            "recorded_time": night,
+            "cause": "deleted",
+        }
         | {"from": night + draw(minutes) * MINUTE, "until": draw(st.just(LATEST) | minutes.map(lambda at: night + at * MINUTE))}
-        for _ in range(draw(st.sampled_from((0, 0, 1, 2))))
+        for row in range(draw(st.sampled_from((0, 0, 1, 2))))
     ]
     times = sorted(one["valid_time"] for one in found)
     middle = times[len(times) // 2]
@@ -139,7 +144,7 @@ def assert_same(found: RollupTable, wanted: list[tuple[uuid.UUID, int, dict[str,
             ), name
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     world=written(),
     period=st.sampled_from(PERIODS),
@@ -168,7 +173,7 @@ def listed_exactly(table: RollupTable) -> list[tuple[uuid.UUID, int, dict[str, f
     return [(table.series[index], at, {"value": value}) for index, at, value in rows]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     world=written(),
     period=st.sampled_from(PERIODS),
