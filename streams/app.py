@@ -30,6 +30,7 @@ from varve.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
 TICK_SECONDS = 0.2
+FORGOTTEN_SESSIONS, FORGOTTEN_SECONDS_MIN = 3, 20.0
 DRAIN_SECONDS_MAX = 10.0
 FLUSH_SHARE = 4.0  # a flush that took t seconds is followed by at least 4 t of other work
 _say = logging.getLogger("varve.worker")
@@ -96,6 +97,7 @@ class Worker:
         self._changed = asyncio.Event()
         self._draining = False
         self._ticked = clock.monotonic()
+        self._heard: float | None = None  # when the group last answered a heartbeat; none before the first
         self._app = build_app(settings, topics)
         self._state, self._routes = self._table("state"), self._table("routes")
         for topic in (topics.events, topics.intake):
@@ -141,6 +143,7 @@ class Worker:
         def read_committed(transport: Any) -> Any:
             made = create(transport)
             made._isolation_level = "read_committed"  # noqa: SLF001 - aborted transactions of foreign producers do not count
+            self._listen(made)
             return made
 
         async def recovered(_app: Any, **_: Any) -> None:
@@ -156,6 +159,25 @@ class Worker:
         self._kept = (recovered, revoked)  # Faust holds its receivers weakly
         app.on_rebalance_complete.connect(recovered)
         app.on_partitions_revoked.connect(revoked)
+
+    def _listen(self, consumer: Any) -> None:
+        """Notes when the group's coordinator answered last: after a broker's death aiokafka may look for it once and never again."""
+        start = consumer.start
+
+        async def started() -> None:
+            await start()
+            coordinator = consumer._coordinator  # noqa: SLF001 - as above
+            beat = coordinator._do_heartbeat  # noqa: SLF001
+
+            async def heard() -> bool:
+                answered = bool(await beat())
+                if answered:
+                    self._heard = self._clock.monotonic()
+                return answered
+
+            coordinator._do_heartbeat = heard  # noqa: SLF001
+
+        consumer.start = started
 
     async def _make_lanes(self) -> None:
         self._lanes.drop()
@@ -236,9 +258,15 @@ class Worker:
         if self._clock.monotonic() - self._ticked > self._settings.worker.stall_seconds:
             leave(EXIT_STALLED, "this worker slept through its session: another may own its partitions, so nothing is written")
 
+    def _leave_if_forgotten(self) -> None:
+        silent = self._clock.monotonic() - (self._clock.monotonic() if self._heard is None else self._heard)
+        if silent > max(FORGOTTEN_SECONDS_MIN, FORGOTTEN_SESSIONS * self._settings.worker.session_seconds):
+            leave(EXIT_OUTAGE, f"the group has not answered for {silent:.0f} s: a worker that starts anew joins it again")
+
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            self._leave_if_forgotten()
             if self._lanes.all():  # without partitions there is nothing that it could write
                 self._leave_if_stalled()
             self._ticked = self._clock.monotonic()
