@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sink.columns import BASE_NS, Int64s, column, indexes, packed
 from sink.functions import Function, of_aggregates
 from sink.periods import Even, Grid
 from sink.queries.rollup import by_grid, extent, few, values
@@ -23,16 +24,12 @@ from sink.stored import Gaps, stored
 from streams.aggregate import AGGREGATE, Aggregates, aggregated, merged, singles
 from streams.points import OP_SET, STEPS
 from varve.errors import Incorrect
-from varve.instants import NS_PER_SECOND
 
 SERIES_MAX = 2_000  # bound into one query: an address line has its length
 FEW_MAX = 16_384  # layers that are folded here
 POINTS_MAX = 20_000_000  # held in memory at once
 CLUSTERS_MAX = 4  # of gaps, a query each
 POINTS_MIN = 20_000  # stored rows that stand for fewer save less than they cost, where much is open beside them
-_BASE_NS = STEPS[0] * NS_PER_SECOND
-_SERIES_SHIFT = 32
-Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
@@ -76,7 +73,7 @@ def points(store: Store, selection: Selection) -> RollupTable:
             raise Incorrect(
                 "too-many-points", f"there are more than {POINTS_MAX} points in this span: ask for a rollup, or for less at once"
             )
-        parts.append(_sorted(some, _indexes(table, some), _column(table, "at"), {"value": _column(table, "value")}))
+        parts.append(_sorted(some, indexes(table, some), column(table, "at"), {"value": column(table, "value")}))
     return joined(parts, ("value",))
 
 
@@ -184,49 +181,44 @@ def _base(store: Store, selection: Selection, gaps: Gaps, fields: frozenset[str]
     asked = replace(selection, series=series, from_=int(gaps.from_.min()), until=int(gaps.until.max()))
     table = store.arrow(few(asked, FEW_MAX + 1))
     if table.num_rows <= FEW_MAX and _plain(table):
-        index, bucket, parts = _of_few(table, _indexes(table, series))
+        index, bucket, parts = _of_few(table, indexes(table, series))
         return own[index], bucket, parts
-    table = store.arrow(by_grid(flat_query(store, asked), Even(_BASE_NS), fields, ()))
-    return own[_indexes(table, series)], _column(table, "bucket"), _aggregates(table)
+    table = store.arrow(by_grid(flat_query(store, asked), Even(BASE_NS), fields, ()))
+    return own[indexes(table, series)], column(table, "bucket"), _aggregates(table)
 
 
 def _plain(table: pa.Table) -> bool:
     """All layers are full sets, and nothing hides one: the newest of a cell is its value."""
-    return not (_column(table, "hiding").any() or (_column(table, "op") != OP_SET).any())
+    return not (column(table, "hiding").any() or (column(table, "op") != OP_SET).any())
 
 
 def _of_few(table: pa.Table, index: NDArray[np.int32]) -> tuple[NDArray[np.int32], Int64s, Aggregates]:
     """Base buckets of a few layers, worked out here: a second question to the store takes longer than they do."""
-    at, value = _column(table, "at"), table.column("value").to_numpy()
-    order = np.lexsort((_column(table, "version"), _column(table, "known"), at, index))
+    at, value = column(table, "at"), table.column("value").to_numpy()
+    order = np.lexsort((column(table, "version"), column(table, "known"), at, index))
     index, at, value = index[order], at[order], value[order]
     kept = np.append((index[1:] != index[:-1]) | (at[1:] != at[:-1]), True)[: len(at)] & ~np.isnan(value)  # the last of a cell
     index, at, value = index[kept], at[kept], value[kept]
-    key = _packed(index, at // _BASE_NS)
+    key = packed(index, at // BASE_NS)
     new = np.append(True, np.diff(key) != 0)[: len(key)]
     parts = aggregated(np.cumsum(new) - 1, int(new.sum()), at, value)
-    return index[new], at[new] // _BASE_NS * _BASE_NS, parts
+    return index[new], at[new] // BASE_NS * BASE_NS, parts
 
 
 def _within(gaps: Gaps, index: NDArray[np.int32], bucket: Int64s) -> NDArray[np.bool_]:
     """Which base buckets lie in a gap; gaps begin and end with one, but for the ends of the span."""
-    starts, ends = (_packed(gaps.series, at // _BASE_NS) for at in (gaps.from_, gaps.until - 1))
-    key = _packed(index, bucket // _BASE_NS)
+    starts, ends = (packed(gaps.series, at // BASE_NS) for at in (gaps.from_, gaps.until - 1))
+    key = packed(index, bucket // BASE_NS)
     at = np.searchsorted(starts, key, "right") - 1
     found: NDArray[np.bool_] = (at >= 0) & (ends[np.maximum(at, 0)] >= key)
     return found
-
-
-def _packed(series: NDArray[np.int32], slot: Int64s) -> Int64s:
-    """series above the slot; slots from 1900 to 2262 need 25 bits."""
-    return (series.astype(np.int64) << _SERIES_SHIFT) + slot
 
 
 def _merged(
     series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, parts: Aggregates, functions: Sequence[Function], grid: Grid
 ) -> RollupTable:
     """Parts of buckets into the grid's."""
-    key = _packed(index, bucket // _BASE_NS)
+    key = packed(index, bucket // BASE_NS)
     if (np.diff(key) < 0).any():
         order = np.argsort(key, kind="stable")  # runs that are in order, one of rows and one a cluster
         index, bucket, parts = index[order], bucket[order], parts[order]
@@ -250,10 +242,10 @@ def _live(store: Store, selection: Selection, functions: Sequence[Function], gri
     )
     parts = _aggregates(table)
     found = {
-        function.name: of_aggregates(function, parts) if function.stored else _column(table, function.name).astype(np.float64)
+        function.name: of_aggregates(function, parts) if function.stored else column(table, function.name).astype(np.float64)
         for function in functions
     }
-    return _sorted(selection.series, _indexes(table, selection.series), _column(table, "bucket"), found)
+    return _sorted(selection.series, indexes(table, selection.series), column(table, "bucket"), found)
 
 
 def _aggregates(table: pa.Table) -> Aggregates:
@@ -261,25 +253,8 @@ def _aggregates(table: pa.Table) -> Aggregates:
     parts = np.zeros(table.num_rows, AGGREGATE)
     for name in table.column_names:
         if name in (AGGREGATE.names or ()):
-            parts[name] = _column(table, name)
+            parts[name] = column(table, name)
     return parts
-
-
-def _column(table: pa.Table, name: str) -> NDArray[Any]:
-    found: NDArray[Any] = table.column(name).to_numpy()
-    return found
-
-
-def _indexes(table: pa.Table, series: tuple[uuid.UUID, ...]) -> NDArray[np.int32]:
-    """Of each row's series_id into series."""
-    if len(series) == 1 or not table.num_rows:
-        return np.zeros(table.num_rows, np.int32)
-    known = np.frombuffer(b"".join(one.bytes for one in series), "S16")
-    order = np.argsort(known)
-    column = table.column("series_id").combine_chunks()
-    idents = column.storage if hasattr(column, "storage") else column
-    given = np.frombuffer(idents.buffers()[1], "S16", count=len(idents), offset=idents.offset * 16)
-    return order[np.searchsorted(known[order], given)].astype(np.int32)
 
 
 def _sorted(series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, found: dict[str, Floats]) -> RollupTable:

@@ -8,12 +8,12 @@ base buckets fill what they leave open. Inside, times are slots: base buckets co
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sink.columns import BASE_NS, Int64s, column, indexes, packed, series_of, slot_of
 from sink.newest import Newest
 from sink.queries.query import Query
 from sink.queries.selection import Selection
@@ -28,11 +28,8 @@ from varve.series import partitions_of
 MARKS_MAX = 50_000  # more in view: a series' marks are taken as one
 SPANS_MAX = 16  # of one query; what lies between two near ones is read too
 EVERY_NAME = tuple(AGGREGATE.names or ())
-_BASE_NS = STEPS[0] * NS_PER_SECOND
-_EARLIEST_SLOT = EARLIEST // _BASE_NS
-_SERIES_SHIFT = 32
+_EARLIEST_SLOT = EARLIEST // BASE_NS
 _WIDE = 4  # a series with more than 1/_WIDE of its span open is asked for as a whole
-Int64s = NDArray[np.int64]
 _NOTHING = np.zeros(0, np.int64)
 
 
@@ -63,7 +60,7 @@ class Stored:
 class _Rows:
     """Of one level. series, slot, until_slot: see above; the aggregate stays a table until rows are chosen."""
 
-    series: Int64s
+    series: NDArray[np.int32]
     slot: Int64s
     until: Int64s
     covers: NDArray[np.uint64]
@@ -91,11 +88,11 @@ class _View:
 
     @property
     def slots(self) -> tuple[int, int]:
-        return self.span[0] // _BASE_NS - _EARLIEST_SLOT, -(-self.span[1] // _BASE_NS) - _EARLIEST_SLOT
+        return self.span[0] // BASE_NS - _EARLIEST_SLOT, -(-self.span[1] // BASE_NS) - _EARLIEST_SLOT
 
     @property
     def whole(self) -> tuple[int, int]:
-        return -(-self.span[0] // _BASE_NS) - _EARLIEST_SLOT, self.span[1] // _BASE_NS - _EARLIEST_SLOT
+        return -(-self.span[0] // BASE_NS) - _EARLIEST_SLOT, self.span[1] // BASE_NS - _EARLIEST_SLOT
 
 
 def stored(store: Store, selection: Selection, edges: Int64s, names: Collection[str] = EVERY_NAME) -> Stored:
@@ -134,11 +131,12 @@ def _fits(view: _View, step: int) -> bool:
 
 def _read(store: Store, view: _View, step: int, reaches: Sequence[Reach]) -> _Rows:
     """The row of highest covers of each bucket, in order of (series, bucket)."""
-    table = store.arrow(rollup_rows(view.selection.tenant, step, reaches, view.names)).combine_chunks()
-    series = _indexes(table.column("series_id"), view.series)
-    slot, until = (_slots(table.column(name)) for name in ("bucket", "until"))
-    rows = _Rows(series, slot, until, _numpy(table.column("covers")), table)
-    key = _packed(series, slot)
+    wanted = view.names if len(view.series) == 1 else ("series_id", *view.names)
+    table = store.arrow(rollup_rows(view.selection.tenant, step, reaches, wanted)).combine_chunks()
+    series = indexes(table, view.series)
+    slot, until = (_slots(table, name) for name in ("bucket", "until"))
+    rows = _Rows(series, slot, until, column(table, "covers"), table)
+    key = packed(series, slot)
     rises = np.diff(key)
     if (rises > 0).all():
         return rows
@@ -152,12 +150,12 @@ def _usable(rows: _Rows, view: _View, step: int, newest: "Newest | None") -> _Ro
     low, high = view.whole
     good = (rows.until >= rows.slot + width) & (rows.covers <= view.limits[rows.series])
     good &= (rows.slot >= low) & (rows.slot + width <= high)
-    bucket, length = (rows.slot + _EARLIEST_SLOT) * _BASE_NS, step * NS_PER_SECOND
+    bucket, length = (rows.slot + _EARLIEST_SLOT) * BASE_NS, step * NS_PER_SECOND
     if np.mod(view.edges, length).any():
         good &= np.searchsorted(view.edges, bucket, "right") == np.searchsorted(view.edges, bucket + length, "left")
     if newest is not None:
         until = np.minimum(rows.until, view.slots[1])  # what lies beyond is not asked
-        good &= newest.within(_packed(rows.series, rows.slot), _packed(rows.series, until)) <= rows.covers
+        good &= newest.within(packed(rows.series, rows.slot), packed(rows.series, until)) <= rows.covers
     return rows.at(good)
 
 
@@ -165,7 +163,7 @@ def _within(rows: _Rows, starts: Int64s, ends: Int64s) -> NDArray[np.bool_]:
     """Whether each row begins in a told span."""
     if not len(starts):
         return np.zeros(len(rows.slot), bool)
-    key = _packed(rows.series, rows.slot)
+    key = packed(rows.series, rows.slot)
     at = np.searchsorted(starts, key, "right") - 1
     return (at >= 0) & (ends[np.maximum(at, 0)] > key)
 
@@ -173,8 +171,8 @@ def _within(rows: _Rows, starts: Int64s, ends: Int64s) -> NDArray[np.bool_]:
 def _joined(told: tuple[Int64s, Int64s], rows: _Rows, view: _View) -> tuple[Int64s, Int64s]:
     """Told spans, packed, in order of start; each end is the highest so far."""
     until = np.minimum(rows.until, view.slots[1])
-    starts = np.concatenate((told[0], _packed(rows.series, rows.slot)))
-    ends = np.concatenate((told[1], _packed(rows.series, until)))
+    starts = np.concatenate((told[0], packed(rows.series, rows.slot)))
+    ends = np.concatenate((told[1], packed(rows.series, until)))
     order = np.argsort(starts, kind="stable")
     return starts[order], np.maximum.accumulate(ends[order])
 
@@ -182,7 +180,7 @@ def _joined(told: tuple[Int64s, Int64s], rows: _Rows, view: _View) -> tuple[Int6
 def _open(view: _View, starts: Int64s, ends: Int64s) -> tuple[Int64s, Int64s]:
     """What is not told, packed: from, until."""
     every = np.arange(len(view.series), dtype=np.int64)
-    low, high = (_packed(every, np.full(len(every), slot)) for slot in view.slots)
+    low, high = (packed(every, np.full(len(every), slot)) for slot in view.slots)
     from_ = np.concatenate((low, ends))
     until = np.concatenate((starts, high))
     order = np.argsort(np.concatenate((low, starts)), kind="stable")
@@ -196,7 +194,7 @@ def _reaches(view: _View, gaps: tuple[Int64s, Int64s], step: int) -> list[Reach]
     """Where to look for rows: series that are mostly open as a whole, the others around their gaps."""
     width = step // STEPS[0]
     low, high = view.whole
-    series, from_, until = gaps[0] >> _SERIES_SHIFT, np.maximum(_slot(gaps[0]), low), np.minimum(_slot(gaps[1]), high)
+    series, from_, until = series_of(gaps[0]), np.maximum(slot_of(gaps[0]), low), np.minimum(slot_of(gaps[1]), high)
     whole = (-(-from_ // width) + 1) * width <= until  # holds a bucket of the level
     series, from_, until = series[whole], from_[whole], until[whole]
     if not len(series):
@@ -225,23 +223,23 @@ def _hulls(from_: Int64s, until: Int64s) -> list[tuple[int, int]]:
 
 
 def _stored(view: _View, found: Sequence[_Rows], gaps: tuple[Int64s, Int64s]) -> Stored:
-    from_, until, last = _slot(gaps[0]), _slot(gaps[1]), view.slots[1]
-    starts = np.maximum((from_ + _EARLIEST_SLOT) * _BASE_NS, view.span[0])
-    ends = np.where(until >= last, view.span[1], (np.minimum(until, last - 1) + _EARLIEST_SLOT) * _BASE_NS)
-    spans = Gaps((gaps[0] >> _SERIES_SHIFT).astype(np.int32), starts, ends)
-    full = [rows.at(_numpy(rows.table.column("count")) > 0) for rows in found]
+    from_, until, last = slot_of(gaps[0]), slot_of(gaps[1]), view.slots[1]
+    starts = np.maximum((from_ + _EARLIEST_SLOT) * BASE_NS, view.span[0])
+    ends = np.where(until >= last, view.span[1], (np.minimum(until, last - 1) + _EARLIEST_SLOT) * BASE_NS)
+    spans = Gaps(series_of(gaps[0]).astype(np.int32), starts, ends)
+    full = [rows.at(column(rows.table, "count") > 0) for rows in found]
     series, slot = (np.concatenate([_NOTHING, *(getattr(rows, name) for rows in full)]) for name in ("series", "slot"))
     aggregate = _aggregates(pa.concat_tables([rows.table for rows in full]), view.names) if full else np.zeros(0, AGGREGATE)
     if len(full) > 1 and len(full[-1].slot):
-        order = np.argsort(_packed(series, slot), kind="stable")
+        order = np.argsort(packed(series, slot), kind="stable")
         series, slot, aggregate = series[order], slot[order], aggregate[order]
-    return Stored(series.astype(np.int32), (slot + _EARLIEST_SLOT) * _BASE_NS, aggregate, spans)
+    return Stored(series.astype(np.int32), (slot + _EARLIEST_SLOT) * BASE_NS, aggregate, spans)
 
 
 def _aggregates(table: pa.Table, names: Sequence[str]) -> Aggregates:
     made = np.zeros(table.num_rows, AGGREGATE)
     for name in names:
-        made[name] = _numpy(table.column(name))
+        made[name] = column(table, name)
     return made
 
 
@@ -256,43 +254,16 @@ def _marks(store: Store, view: _View) -> Newest | None:
         table = store.arrow(asked(None))
     if not table.num_rows:
         return None
-    series = _indexes(table.column("series_id"), view.series)
-    from_ = np.maximum(_slots(table.column("from")), 0)
-    until = -(-_numpy(table.column("until")) // _BASE_NS) - _EARLIEST_SLOT
+    series = indexes(table, view.series)
+    from_ = np.maximum(_slots(table, "from"), 0)
+    until = -(-column(table, "until") // BASE_NS) - _EARLIEST_SLOT
     wide = until > from_
-    return Newest(_packed(series, from_)[wide], _packed(series, until)[wide], _numpy(table.column("version"))[wide])
+    return Newest(packed(series, from_)[wide], packed(series, until)[wide], column(table, "version")[wide])
 
 
-def _indexes(idents: pa.ChunkedArray, series: Sequence[uuid.UUID]) -> Int64s:
-    """Index of each row's series; rows of a series follow one another, so that few are looked up."""
-    if len(series) == 1 or not len(idents):
-        return np.zeros(len(idents), np.int64)
-    stored_as = idents.combine_chunks().storage
-    halves = np.frombuffer(stored_as.buffers()[1], np.uint64)[2 * stored_as.offset :][: 2 * len(stored_as)].reshape(-1, 2)
-    starts = np.flatnonzero(np.append(True, (halves[1:] != halves[:-1]).any(axis=1)))
-    place = {ident.bytes: at for at, ident in enumerate(series)}
-    found = np.array([place[halves[start].tobytes()] for start in starts], np.int64)
-    return np.repeat(found, np.diff(starts, append=len(halves)))
-
-
-def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
-    """Instants as UTC nanoseconds."""
-    made: NDArray[Any] = column.combine_chunks().to_numpy(zero_copy_only=False)
-    return made.view(np.int64) if made.dtype.kind == "M" else made
-
-
-def _slots(column: pa.ChunkedArray) -> Int64s:
-    found: Int64s = _numpy(column) // _BASE_NS - _EARLIEST_SLOT
-    return found
-
-
-def _packed(series: Int64s, slot: Int64s) -> Int64s:
-    return series << _SERIES_SHIFT | slot
-
-
-def _slot(key: Int64s) -> Int64s:
-    return key & (1 << _SERIES_SHIFT) - 1
+def _slots(table: pa.Table, name: str) -> Int64s:
+    return column(table, name) // BASE_NS - _EARLIEST_SLOT
 
 
 def _instant(slot: int) -> int:
-    return min((slot + _EARLIEST_SLOT) * _BASE_NS, LATEST)
+    return min((slot + _EARLIEST_SLOT) * BASE_NS, LATEST)

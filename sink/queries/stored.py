@@ -21,17 +21,16 @@ class Reach:
 
 
 def rollup_rows(tenant: uuid.UUID, step_seconds: int, reaches: Sequence[Reach], columns: Sequence[str]) -> Query:
-    """series_id, bucket, until, covers and these columns of the aggregate, in order of series_id."""
+    """bucket, until, covers and these columns of the row; in order of series_id where it is one of them."""
     bound: dict[str, Any] = {"tenant": tenant, "step_seconds": step_seconds}
     within = [_within(f"r{at}", reach, bound) for at, reach in enumerate(reaches)]
-    listed = ", ".join(f"r.{name} AS {name}" for name in ("series_id", "bucket", "until", "covers", *columns))
+    listed = ", ".join(f"r.{name} AS {name}" for name in ("bucket", "until", "covers", *columns))
     sql = f"""SELECT {listed}
 FROM rollups AS r
 WHERE r.tenant = {{tenant:UUID}}
   AND r.step_seconds = {{step_seconds:UInt32}}
-  AND ({" OR ".join(within)})
-ORDER BY r.series_id"""
-    return Query(sql, bound)
+  AND ({" OR ".join(within)})"""
+    return Query(f"{sql}\nORDER BY r.series_id" if "series_id" in columns else sql, bound)
 
 
 def marks(tenant: uuid.UUID, series: Sequence[uuid.UUID], watermark: tuple[int, ...], span: tuple[int, int], *, limit: int | None) -> Query:
