@@ -30,7 +30,6 @@ from varve.settings import Settings
 
 DAY_MS = 24 * 3600 * 1000
 TICK_SECONDS = 0.2
-FORGOTTEN_SESSIONS, FORGOTTEN_SECONDS_MIN = 3, 20.0
 DRAIN_SECONDS_MAX = 10.0
 FLUSH_SHARE = 4.0  # a flush that took t seconds is followed by at least 4 t of other work
 _say = logging.getLogger("varve.worker")
@@ -259,8 +258,8 @@ class Worker:
             leave(EXIT_STALLED, "this worker slept through its session: another may own its partitions, so nothing is written")
 
     def _leave_if_forgotten(self) -> None:
-        silent = self._clock.monotonic() - (self._clock.monotonic() if self._heard is None else self._heard)
-        if silent > max(FORGOTTEN_SECONDS_MIN, FORGOTTEN_SESSIONS * self._settings.worker.session_seconds):
+        silent = 0.0 if self._heard is None else self._clock.monotonic() - self._heard
+        if silent > self._settings.worker.forgotten_seconds:
             leave(EXIT_OUTAGE, f"the group has not answered for {silent:.0f} s: a worker that starts anew joins it again")
 
     async def _tick(self) -> None:

@@ -41,6 +41,7 @@ class Crew:
     directory: Path
     session_seconds: float = SESSION_SECONDS
     stall_seconds: float = STALL_SECONDS
+    forgotten_seconds: float = WorkerSettings().forgotten_seconds
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ends: list[str] = field(default_factory=list)
 
@@ -48,7 +49,13 @@ class Crew:
         settings = Settings(
             data=self.directory,
             log=LogSettings(brokers=self.broker, prefix=self.topics.prefix, partitions=self.topics.partitions),
-            worker=WorkerSettings(name=name, session_seconds=self.session_seconds, stall_seconds=self.stall_seconds, flush_seconds=0.3),
+            worker=WorkerSettings(
+                name=name,
+                session_seconds=self.session_seconds,
+                stall_seconds=self.stall_seconds,
+                forgotten_seconds=self.forgotten_seconds,
+                flush_seconds=0.3,
+            ),
         )
         with (self.directory / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "varve.cli", "worker"]

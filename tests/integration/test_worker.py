@@ -1,8 +1,10 @@
 """The worker process on a real broker: it remembers when idle, drains when asked to stop, steps over foreign transactions'
-markers, and refuses a log that lost its tail (I5, I6, I12).
+markers, leaves a group that does not answer, and refuses a log that lost its tail (I5, I6, I12).
 """
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ import orjson
 import pytest
 from confluent_kafka import Producer
 
+from streams.agents import EXIT_OUTAGE
 from streams.app import changelogs
 from streams.dead_letters import list_letters
 from streams.log_kafka import KafkaLog, make_topics, open_log
@@ -19,6 +22,8 @@ from streams.receipts import Receipt
 from streams.state import Change, PartitionState, position_of
 from streams.topics import Topics
 from tests.integration.crew import Crew, compare, read_all, remembered_records, settled
+from varve.broker import EmbeddedBroker
+from varve.settings import java_home
 
 pytestmark = pytest.mark.slow
 KEYS = [f"key-{number}" for number in range(16)]
@@ -115,6 +120,32 @@ def test_foreign_transactions_are_read_when_committed_and_their_markers_stepped_
         assert (await compare(log, topics, 3 * len(KEYS))).complaints == []
 
     run(broker, tmp_path, body)
+
+
+def test_a_worker_whose_group_does_not_answer_ends_and_a_new_one_goes_on(tmp_path: Path, jar_cache: Path) -> None:
+    own = EmbeddedBroker(tmp_path / "broker", jar_cache, 256, java_home())
+
+    async def body(log: KafkaLog, topics: Topics, crew: Crew) -> None:
+        crew.forgotten_seconds = 4.0
+        crew.start("a")
+        await log.append(topics.intake, 0, event(1))
+        await settled(log, topics, crew, 40)
+        assert crew.ends == []
+        os.kill(own.pid, signal.SIGSTOP)
+        try:
+            code = await asyncio.to_thread(crew.processes["a"].wait, 40)
+        finally:
+            os.kill(own.pid, signal.SIGCONT)
+        assert code == EXIT_OUTAGE
+        assert "the group has not answered" in (tmp_path / "a.log").read_text()
+        await log.append(topics.intake, 0, event(2))
+        await settled(log, topics, crew, 40)
+        assert (await compare(log, topics, 2 * len(KEYS))).complaints == []
+
+    try:
+        run(own.start(), tmp_path, body)
+    finally:
+        own.stop()
 
 
 def transactions(broker: str, topic: str) -> None:
