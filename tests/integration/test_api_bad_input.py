@@ -13,19 +13,9 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from tests.integration.api_server import start_server
-
 pytestmark = pytest.mark.slow
 HOUR = "2025-01-01T00:00:00Z"
 ROW = {"series": "s", "valid_time": HOUR, "value": 1.0}
-
-
-@pytest.fixture(scope="module")
-def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    served = start_server(tmp_path_factory.mktemp("bad-input"))
-    with httpx.Client(base_url=served.url, timeout=30) as client:
-        yield client
-    served.stop()
 
 
 def error_of(response: httpx.Response, status: int) -> dict[str, Any]:

@@ -4,30 +4,14 @@ Before: a server in a process of its own (memory_server.py: records of 1 MiB, 4 
 """
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.api_server import Served, start_server
-
 pytestmark = pytest.mark.slow
 HOURS = [f"2025-01-01T{hour:02}:00:00Z" for hour in range(4)]
 CAUSES = ["deleted", "rewritten", "series_deleted", "purged"]
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = start_server(tmp_path_factory.mktemp("deletions"))
-    yield served
-    served.stop()
-
-
-@pytest.fixture
-def http(served: Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=60, headers={"X-Tenant": str(uuid.uuid4())}) as client:
-        yield client
 
 
 def write(http: httpx.Client, series: str, values: list[Any], **more: Any) -> None:

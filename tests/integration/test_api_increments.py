@@ -5,7 +5,6 @@ Before: a server in a process of its own (memory_server.py: records of 1 MiB, 4 
 
 import io
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,25 +12,10 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from tests.integration.api_server import Served, start_server
-
 pytestmark = pytest.mark.slow
 HOURS = [f"2025-01-01T{hour:02}:00:00Z" for hour in range(4)]
 HOUR = HOURS[0]
 ARROW = "application/vnd.apache.arrow.stream"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = start_server(tmp_path_factory.mktemp("increments"))
-    yield served
-    served.stop()
-
-
-@pytest.fixture
-def http(served: Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=60, headers={"X-Tenant": str(uuid.uuid4())}) as client:
-        yield client
 
 
 def write(http: httpx.Client, series: str, times: list[str], values: list[Any], **more: Any) -> dict[str, Any]:

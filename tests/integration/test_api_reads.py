@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.integration.api_server import start_server
+from tests.integration.api_server import Served
+from tests.integration.conftest import client_of
 
 pytestmark = pytest.mark.slow
 ARROW = "application/vnd.apache.arrow.stream"
@@ -21,14 +22,12 @@ NOON = "2025-01-02T12:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    served = start_server(tmp_path_factory.mktemp("reads"))
-    with httpx.Client(base_url=served.url, timeout=30) as client:
+def http(served: Served) -> Iterator[httpx.Client]:
+    with client_of(served) as client:
         for known, value in (("2025-01-01T10:00:00Z", 1.0), ("2025-01-01T11:30:00Z", 2.0), ("2025-01-02T11:00:00Z", 3.0)):
             body = {"series": "forecast", "valid_time": [NOON, "2025-01-02T13:00:00Z"], "value": [value, value + 0.5], "known_time": known}
             client.post("/api/v1/points", json=body).raise_for_status()
         yield client
-    served.stop()
 
 
 def read(http: httpx.Client, shape: str, **params: Any) -> list[dict[str, Any]]:

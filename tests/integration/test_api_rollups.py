@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.integration.api_server import start_server
+from tests.integration.api_server import Served
+from tests.integration.conftest import client_of
 from varve.instants import format_instant
 
 pytestmark = pytest.mark.slow
@@ -25,9 +26,8 @@ MINUTES = 2 * 1440
 
 
 @pytest.fixture(scope="module")
-def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    served = start_server(tmp_path_factory.mktemp("rollups"))
-    with httpx.Client(base_url=served.url, timeout=60) as client:
+def http(served: Served) -> Iterator[httpx.Client]:
+    with client_of(served) as client:
         times = [START + at * MINUTE for at in range(MINUTES)]
         for key, factor in (("meter/a", 1), ("meter/b", 10)):
             write(client, key, times, [at * factor for at in range(MINUTES)])
@@ -35,7 +35,6 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         write(client, "words", [START], ["text"])
         write(client, "switch", [START, START + MINUTE], [True, False])
         yield client
-    served.stop()
 
 
 def write(http: httpx.Client, key: str, times: list[int], values: list[Any]) -> None:

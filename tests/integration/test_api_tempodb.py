@@ -5,31 +5,20 @@ Before: a server in a process of its own (memory_server.py). After: nothing.
 """
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-
-from tests.integration.api_server import start_server
 
 pytestmark = pytest.mark.slow
 SPAN = "start=2012-01-01&end=2012-01-02"
 ONE = [{"t": "2012-01-01T00:00:00", "v": 1.5}]
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    served = start_server(tmp_path_factory.mktemp("tempodb"))
-    yield served.url
-    served.stop()
-
-
 @pytest.fixture
-def http(url: str) -> Iterator[httpx.Client]:
-    """In a tenant of its own."""
-    with httpx.Client(base_url=url, timeout=30, headers={"X-Tenant": str(uuid.uuid4())}, auth=("key", "secret")) as client:
-        yield client
+def http(http: httpx.Client) -> httpx.Client:
+    http.auth = ("key", "secret")
+    return http
 
 
 def points(http: httpx.Client, path: str) -> list[Any]:

@@ -5,7 +5,6 @@ Before: a server in a process of its own (memory_server.py: records of 1 MiB, 4 
 
 import io
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,24 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.integration.api_server import Served, start_server
+from tests.integration.api_server import Served
 
 pytestmark = pytest.mark.slow
 HOUR = "2025-01-01T00:00:00Z"
 ARROW = "application/vnd.apache.arrow.stream"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    served = start_server(tmp_path_factory.mktemp("writes"))
-    yield served
-    served.stop()
-
-
-@pytest.fixture
-def http(served: Served) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served.url, timeout=60) as client:
-        yield client
 
 
 def arrow_of(table: pa.Table) -> bytes:
