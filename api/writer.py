@@ -26,6 +26,7 @@ from api.stamps import random_event_id
 from api.verdict import answered, verdict_of, version_after
 from api.views import Views
 from streams.log import Log
+from streams.receipts import Receipt
 from streams.topics import Topics
 from varve.clock import Clock
 from varve.errors import Conflict, Fault, Incorrect
@@ -38,6 +39,8 @@ Wait = Literal["log", "view"]
 CONDITION_FAILED = "condition-failed"
 TAIL_UNKNOWN = "tail-unknown"  # how the fold's reason begins where it does not know a series' latest value
 FEW = 64  # series and events that are looked at one by one, on the loop
+SMALL_ROWS_MAX = 2_000
+GATHER_SECONDS_MAX = 0.1  # a route agent that does not answer holds nobody back for longer
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class Writer:
         self._events = [Lane(log, topics.events, partition, limits, guard.heard) for partition in range(topics.partitions)]
         self._intake = [Lane(log, topics.intake, partition, limits, guard.heard) for partition in range(topics.partitions)]
         self._turn = itertools.count()
+        self._asked: dict[tuple[int, int], asyncio.Future[Receipt]] = {}
+        self._place = 0  # the intake partition of the small writes that are on their way together
+        self._routed: asyncio.Future[None] | None = None  # done when the route agent has told of them
         self._busy: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def write(self, record: Record, wait: Wait) -> Written:
@@ -94,7 +100,7 @@ class Writer:
         elif len(parts) == 1:
             token = await self._to_events(record, parts[0])
         else:
-            token = (await self._to_intake(record, next(self._turn) % self._partitions))[0]
+            token = await self._to_any_intake(record)
         if wait == "view":
             await self._views.reached(token)
         return Written(token)
@@ -161,13 +167,38 @@ class Writer:
         appended = await self._events[partition].append(record)
         return Token(self._log_id, {partition: appended.offset})
 
+    async def _to_any_intake(self, record: Record) -> Token:
+        """Large records take turns. Small ones that come while others are routed gather and then go together, since the route agent and
+        the fold take their time by record rather than by row; one that comes alone goes at once."""
+        if len(record.points) > SMALL_ROWS_MAX:
+            return (await self._to_intake(record, next(self._turn) % self._partitions))[0]
+        before = self._routed
+        if before is not None:
+            await asyncio.wait([before], timeout=GATHER_SECONDS_MAX)
+        if self._routed is not before:
+            return (await self._to_intake(record, self._place))[0]
+        routed = self._routed = asyncio.get_running_loop().create_future()
+        self._place = next(self._turn) % self._partitions
+        try:
+            return (await self._to_intake(record, self._place))[0]
+        finally:
+            routed.set_result(None)
+
     async def _to_intake(self, record: Record, partition: int) -> tuple[Token, str]:
         appended = await self._intake[partition].append(record)
-        receipt = await self._receipts.of(partition, appended.offset, self._http.wait_seconds_max)
+        receipt = await self._receipt(partition, appended.offset)
         if receipt.refused:
             raise Incorrect("refused", f"the route agent refused the record: {receipt.refused}")
         status = receipt.outcomes.get(str(record.events[0].event_id), "applied")
         return Token(self._log_id, receipt.offsets), status
+
+    async def _receipt(self, partition: int, offset: int) -> Receipt:
+        """A receipt is handed out once: writes that share the record ask for it together."""
+        place = (partition, offset)
+        if place not in self._asked:
+            asked = self._asked[place] = asyncio.ensure_future(self._receipts.of(partition, offset, self._http.wait_seconds_max))
+            asked.add_done_callback(lambda _: self._asked.pop(place))
+        return await asyncio.shield(self._asked[place])
 
     async def _parts(self, record: Record) -> list[int]:
         if len(record.points.targets) + len(record.events) <= FEW:
