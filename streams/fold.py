@@ -4,7 +4,7 @@ Pure and vectorized over the rows of a record. The shell decodes before it and e
 I3 (positions and event ids guard repetitions), I4 (the log decides order and time), I7 (version = offset << 20 | row).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from varve.codec import ROW_TYPES, event_key
 from varve.columns import Target
 from varve.events import Event, LatestIncremented, RunOpened, RunSealed
 from varve.position import version_of
-from varve.record import SLOTTED, Record, Refusal, home_of, refusals, slots_before
+from varve.record import SLOTTED, Record, Refusal, home_of, refusals
 
 
 def fold(
@@ -54,8 +54,8 @@ def fold(
         "outcomes": rows_table(outcomes, OUTCOMES, partition),
         "purges": rows_table(made.purges, PURGES, partition),
     }
-    kept = np.flatnonzero(~work.ahead)
-    change = Change(offset, tuple(work.targets[at] for at in kept), work.rows[kept], seen, intake, newest)
+    kept = [target for target, ahead in zip(targets, work.ahead.tolist(), strict=True) if not ahead]
+    change = Change(offset, tuple(kept), work.rows[~work.ahead], seen, intake, newest)
     return change, Folded(offset, {name: table for name, table in tables.items() if table is not None}), tuple(refused)
 
 
@@ -65,32 +65,32 @@ def pass_over(state: PartitionState, offset: int) -> tuple[Change, Folded]:
 
 
 def _work(state: PartitionState, record: Record, offset: int, timestamp: int) -> Work:
-    targets: list[Target] = []
+    homes = [_home(event) for event in record.events]
+    named = [*record.points.targets, *(home for home in homes if home is not None)]
     index: dict[bytes, int] = {}
-
-    def local(target: Target) -> int:
-        at = index.setdefault(target.ident, len(targets))
-        if at == len(targets):
-            targets.append(target)
-        elif target.key and not targets[at].key:
-            targets[at] = target
-        return at
-
-    renumber = np.array([local(target) for target in record.points.targets], np.int32)
-    event_local = [_event_local(event, local) for event in record.events]
+    local = [index.setdefault(target.ident, len(index)) for target in named]
+    targets = tuple(named) if len(index) == len(named) else _each_once(named, index)
+    renumber, rest = np.array(local[: len(record.points.targets)], np.int32), iter(local[len(record.points.targets) :])
+    event_local = [-1 if home is None else next(rest) for home in homes]
     slots = state.lookup(targets)
     rows = fresh_rows(targets)
     rows[slots >= 0] = state.rows(slots[slots >= 0])
     stamps = np.array([timestamp if event.recorded_time is None else event.recorded_time for event in record.events], np.int64)
     row_local = renumber[record.points.target] if len(record.points) else np.empty(0, np.int32)
-    return Work(state, record, offset, stamps, tuple(targets), rows, state.ahead(targets, offset), row_local, event_local)
+    return Work(state, record, offset, stamps, targets, rows, state.ahead(targets, offset), row_local, event_local)
 
 
-def _event_local(event: Event, local: Callable[[Target], int]) -> int:
-    if not hasattr(event, "series_id"):
-        return -1
-    home = home_of(event)
-    return -1 if home is None else local(Target(event.tenant, home, getattr(event, "series", None) or ""))
+def _home(event: Event) -> Target | None:
+    """The series that an event is about by itself."""
+    home = home_of(event) if hasattr(event, "series_id") else None
+    return None if home is None else Target(event.tenant, home, getattr(event, "series", None) or "")
+
+
+def _each_once(named: Sequence[Target], index: Iterable[bytes]) -> tuple[Target, ...]:
+    """In order of the index; by the first name that has a key."""
+    first = {target.ident: target for target in reversed(named)}
+    keyed = {target.ident: target for target in reversed(named) if target.key}
+    return tuple(keyed.get(ident, first[ident]) for ident in index)
 
 
 def _guard(work: Work, refused: dict[int, str], newest: int) -> tuple[list[tuple[str, str]], tuple[SeenId, ...]]:
@@ -150,7 +150,7 @@ def _own_highest(work: Work, number: int) -> int:
     event, points = work.record.events[number], work.record.points
     if event.type in ROW_TYPES:
         last = int(np.searchsorted(points.event, number, side="right")) - 1
-        return version_of(work.offset, last + int(slots_before(work.record)[number]))
+        return version_of(work.offset, last + int(work.slots[number]))
     return work.own_version(number) if event.type in SLOTTED else 0
 
 

@@ -36,20 +36,23 @@ def assign_times(
         events = len(stamps)
         pairs, inverse = np.unique(series.astype(np.int64) * events + event, return_inverse=True)
         pair_event, pair_series = pairs % events, pairs // events
-    recorded = _running_max(np.maximum(stamps[pair_event], recorded_before[pair_series]), pair_series)
+    starts = np.diff(pair_series, prepend=-1) != 0
+    recorded = running_max(np.maximum(stamps[pair_event], recorded_before[pair_series]), starts)
     plain = given == ABSENT
     highest_given = np.full(len(pair_event), ABSENT, np.int64)
     np.maximum.at(highest_given, inverse, given)
     has_plain = np.zeros(len(pair_event), bool)
     has_plain[inverse[plain]] = True
     highest = np.maximum(highest_given, np.where(has_plain, recorded, ABSENT))
-    highest = _running_max(np.maximum(highest, known_before[pair_series]), pair_series)
+    highest = running_max(np.maximum(highest, known_before[pair_series]), starts)
     return Times(recorded[inverse], np.where(plain, highest[inverse], given), highest[inverse])
 
 
-def _running_max(values: Int64s, groups: Int64s) -> Int64s:
-    """Running maximum within each group; groups come sorted. Ranks keep the sums small enough for one accumulate."""
+def running_max(values: Int64s, starts: NDArray[np.bool_]) -> Int64s:
+    """Running maximum within each group; ranks keep the sums small enough for one accumulate."""
+    if (starts[1:] | (values[1:] >= values[:-1])).all():
+        return values
     distinct, rank = np.unique(values, return_inverse=True)
-    base = (np.cumsum(np.diff(groups, prepend=groups[:1]) != 0)) * len(distinct)
+    base = (np.cumsum(starts) - 1) * len(distinct)
     found: Int64s = distinct[np.maximum.accumulate(rank + base) - base]
     return found

@@ -3,6 +3,7 @@ Pure; streams/fold.py cuts a record into segments and guards them, streams/fold_
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -50,10 +51,14 @@ class Work:
     row_local: NDArray[np.int32]  # each point row's index into targets
     event_local: list[int]  # each series event's index into targets, else -1
 
+    @cached_property
+    def slots(self) -> NDArray[np.int64]:
+        return slots_before(self.record)
+
     def own_version(self, number: int) -> int:
         """Of an event in SLOTTED: between those of the rows before it and its own or later ones."""
         before = int(np.searchsorted(self.record.points.event, number))
-        return version_of(self.offset, before + int(slots_before(self.record)[number]) - 1)
+        return version_of(self.offset, before + int(self.slots[number]) - 1)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def apply(work: Work, numbers: list[int], made: Made) -> None:
         chosen &= np.isin(points.event, np.array(numbers, np.int32))
     at = np.flatnonzero(chosen)
     if len(at):
-        index = at + slots_before(work.record)[points.event[at]]
+        index = at + work.slots[points.event[at]]
         version = np.uint64(version_of(work.offset)) + index.astype(np.uint64)
         _apply_rows(work, _Rows(work.record, 0, work.stamps, at, work.row_local[at], version), made)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.fold_times import running_max
 from streams.state import FLAG_TAIL_KNOWN, FLAG_TAIL_NULL
 from varve.instants import ABSENT
 
@@ -98,16 +99,12 @@ def _with_tails(rows: NDArray[np.void], steps: Steps, at: NDArray[np.intp], seri
     tails = rows[series]
     null = tails["flags"] & FLAG_TAIL_NULL != 0
     yes, no = np.ones(len(at), bool), np.zeros(len(at), bool)
-    whole = Steps(
-        np.insert(steps.series, at, series),
-        np.insert(steps.valid_time, at, tails["last"]),
-        np.insert(steps.known, at, tails["tail_known"]),
-        np.insert(steps.value, at, tails["tail_value"]),
-        np.insert(steps.null, at, null),
-        np.insert(steps.sets, at, yes),
-        np.insert(steps.adds, at, no),
-    )
-    return whole, np.insert(np.ones(len(steps), bool), at, no)
+    place = np.insert(np.arange(len(steps)), at, len(steps) + np.arange(len(at)))
+    pairs = (
+        (steps.series, series), (steps.valid_time, tails["last"]), (steps.known, tails["tail_known"]),
+        (steps.value, tails["tail_value"]), (steps.null, null), (steps.sets, yes), (steps.adds, no),
+    )  # fmt: skip
+    return Steps(*(np.concatenate(pair)[place] for pair in pairs)), place < len(steps)
 
 
 def _advances(steps: Steps) -> tuple[Bools, Bools]:
@@ -118,7 +115,7 @@ def _advances(steps: Steps) -> tuple[Bools, Bools]:
     falling[1:] = ~starts[1:] & (steps.valid_time[1:] < steps.valid_time[:-1])
     if not falling.any():
         return rising, falling
-    newest = _running_max(steps.valid_time, starts)
+    newest = running_max(steps.valid_time, starts)
     before = np.append(steps.valid_time[:1], newest[:-1])
     return starts | (steps.valid_time > before), ~starts & (steps.valid_time < before)
 
@@ -128,7 +125,7 @@ def _in_order(steps: Steps, advances: Bools) -> Bools:
     falls = ~advances[1:] & (steps.known[1:] < steps.known[:-1])
     if not falls.any():
         return np.ones(len(steps), bool)
-    highest = _running_max(steps.known, advances)
+    highest = running_max(steps.known, advances)
     return advances | (steps.known >= np.append(steps.known[:1], highest[:-1]))
 
 
@@ -149,14 +146,24 @@ def _values(steps: Steps, advances: Bools, in_order: Bools, unknown: Bools) -> t
         base: Floats = np.where(steps.sets, steps.value, 0.0)
         return base[of_anchor], known, base_null[of_anchor]
     amounts = np.where(anchor, np.where(steps.sets | steps.adds, steps.value, 0.0), np.where(adding, steps.value, 0.0))
-    value = amounts.copy()
-    bounds = np.append(np.flatnonzero(anchor), len(steps))
-    for start, end in zip(bounds[:-1][np.diff(bounds) > 1].tolist(), bounds[1:][np.diff(bounds) > 1].tolist(), strict=True):
-        np.cumsum(amounts[start:end], out=value[start:end])
     so_far = np.cumsum(adding)
     added: Int64s = so_far - (so_far - adding)[of_anchor]
     null: Bools = base_null[of_anchor] & (added == 0)
-    return value, known, null
+    return _running_sums(amounts, np.flatnonzero(anchor)), known, null
+
+
+def _running_sums(amounts: Floats, starts: NDArray[np.intp]) -> Floats:
+    """Within each group, one added after another: group by group, or where groups are many and short, place by place in all of them."""
+    sums, sizes = amounts.copy(), np.diff(starts, append=len(amounts))
+    longest = int(sizes.max())
+    if longest < len(starts):
+        for place in range(1, longest):
+            at = starts[sizes > place] + place
+            sums[at] += sums[at - 1]
+    else:
+        for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+            np.cumsum(amounts[start : start + size], out=sums[start : start + size])
+    return sums
 
 
 def _remember(rows: NDArray[np.void], steps: Steps, cell: NDArray[np.intp], value: Floats, known: Bools, null: Bools) -> None:
@@ -168,11 +175,3 @@ def _remember(rows: NDArray[np.void], steps: Steps, cell: NDArray[np.intp], valu
     flags = rows["flags"][series] & ~np.uint32(FLAG_TAIL_KNOWN | FLAG_TAIL_NULL)
     flags |= np.where(known[ends], np.uint32(FLAG_TAIL_KNOWN), np.uint32(0))
     rows["flags"][series] = flags | np.where(null[ends], np.uint32(FLAG_TAIL_NULL), np.uint32(0))
-
-
-def _running_max(values: Int64s, starts: Bools) -> Int64s:
-    """Running maximum within each group; ranks keep the sums small enough for one accumulate."""
-    distinct, rank = np.unique(values, return_inverse=True)
-    base = (np.cumsum(starts) - 1) * len(distinct)
-    found: Int64s = distinct[np.maximum.accumulate(rank + base) - base]
-    return found
