@@ -135,7 +135,7 @@ class _Supervisor:
         cache = cache_directory(settings.data)
         self._broker = broker_in(settings.data, cache, settings.log.heap_mb, java_home())
         if not (cache / "kafka-jars").exists():
-            self._say("first start: fetching the embedded broker's jars (43 MB)")
+            self._say("first start: fetching the embedded broker's jars (43 MB) and preparing quick starts")
         address = self._broker.start()
         return settings.model_copy(update={"log": settings.log.model_copy(update={"brokers": address})})
 

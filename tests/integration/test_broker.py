@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.conftest import wait_until
-from varve.broker import EmbeddedBroker, cluster_id
+from varve.broker import EmbeddedBroker, cluster_id, loaded_ahead
 from varve.errors import Conflict, Unavailable
 from varve.java import Jar, class_path, find_java, java_version, read_lock
 
@@ -171,6 +171,21 @@ def test_a_java_home_that_is_no_java_gives_way_to_the_packaged_one(tmp_path: Pat
     found = find_java(str(tmp_path))
     assert tmp_path not in found.parents
     assert java_version(found) >= 17
+
+
+def test_a_broker_finds_its_classes_loaded_ahead(embedded: Callable[[], EmbeddedBroker], jar_cache: Path) -> None:
+    one = embedded()
+    one.start()
+    kept = loaded_ahead(find_java(""), class_path(jar_cache), jar_cache).removeprefix("-XX:AOTCache=")
+    assert not Path("/proc").exists() or kept in Path(f"/proc/{one.pid}/maps").read_text()
+
+
+def test_a_java_that_cannot_load_ahead_starts_slowly(tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.2\"' >&2\n")
+    java.chmod(0o755)
+    assert loaded_ahead(java, "classes", tmp_path) == ""
 
 
 def test_a_cluster_id_never_looks_like_an_option() -> None:
