@@ -147,7 +147,7 @@ def events(draw: st.DrawFn, series: list[uuid.UUID]) -> list[Row]:
     return found
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_no_read_ever_uses_a_wrong_row(store: Store, drawn: st.DataObject) -> None:
     tenant = uuid.UUID(int=next(_tenants) << 64 | 9)

@@ -141,7 +141,7 @@ def as_uuid(given: Any) -> uuid.UUID:
     return given if isinstance(given, uuid.UUID) else uuid.UUID(bytes=given)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(log=logs, drawn=st.data())
 def test_the_whole_answers_as_the_oracles_whatever_happens_when(store: Store, log: list[list[Event]], drawn: st.DataObject) -> None:
     system = System(store)
