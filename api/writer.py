@@ -93,12 +93,12 @@ class Writer:
             await lane.settle()
 
     async def _append(self, record: Record, wait: Wait) -> Written:
-        parts = await self._parts(record)
+        only = await self._only_partition(record)
         if self._too_large(record):
             pieces = await asyncio.to_thread(self._plan, record)
             token = Token(self._log_id, await self._spool.put(record, random_event_id(), pieces))
-        elif len(parts) == 1:
-            token = await self._to_events(record, parts[0])
+        elif only is not None:
+            token = await self._to_events(record, only)
         else:
             token = await self._to_any_intake(record)
         if wait == "view":
@@ -106,22 +106,22 @@ class Writer:
         return Written(token)
 
     async def _append_keyed(self, record: Record, wait: Wait) -> Written:
-        parts = await self._parts(record)
+        only = await self._only_partition(record)
         if self._too_large(record):
             return await self._spool_keyed(record, wait)
-        expected = self._expected(record, parts)
+        expected = self._expected(record, only)
         known = await self._outcomes.of(expected)
         first = record.events[0]
         if (before := answered(known, expected, first.body_hash)) is not None:
             return Written(Token(self._log_id, before), True, first.event_id, version_after(known, expected))
-        if len(parts) > 1:
+        if only is None:
             token, status = await self._to_intake(record, partition_of(uuid.UUID(hex=str(first.event_id)), self._partitions))
             if status == "conflict":
                 raise key_reused()
             if wait == "view":
                 await self._views.reached(token)
             return Written(token, status == "duplicate", first.event_id)
-        token = await self._to_events(record, parts[0])
+        token = await self._to_events(record, only)
         await self._views.reached(token)
         return await self._outcome(expected, token)
 
@@ -200,15 +200,18 @@ class Writer:
             asked.add_done_callback(lambda _: self._asked.pop(place))
         return await asyncio.shield(self._asked[place])
 
-    async def _parts(self, record: Record) -> list[int]:
-        if len(record.points.targets) + len(record.events) <= FEW:
-            return touched(record, self._partitions)
-        return await asyncio.to_thread(touched, record, self._partitions)
+    async def _only_partition(self, record: Record) -> int | None:
+        """The one that holds all of the record; None where several have parts, which a few rows tell of most."""
+        few = len(record.points.targets) + len(record.events) <= FEW
+        found = touched(record, self._partitions, 1 if few else 1 + len(record.points) // FEW)
+        if len(found) == 1 and not few:
+            found = await asyncio.to_thread(touched, record, self._partitions, 1)
+        return found.pop() if len(found) == 1 else None
 
-    def _expected(self, record: Record, parts: list[int]) -> dict[tuple[uuid.UUID, str], set[int]]:
+    def _expected(self, record: Record, only: int | None) -> dict[tuple[uuid.UUID, str], set[int]]:
         """The keyed events and the partitions in which each has an outcome once it was applied."""
         found: dict[tuple[uuid.UUID, str], set[int]] = {}
-        split_parts = {parts[0]: record} if len(parts) == 1 else split(record, self._partitions)
+        split_parts = split(record, self._partitions) if only is None else {only: record}
         for partition, part in split_parts.items():
             for event in part.events:
                 if event.event_id is not None:
@@ -234,15 +237,15 @@ class Writer:
                 del self._busy[event_id]
 
 
-def touched(record: Record, partitions: int) -> list[int]:
-    """The partitions that hold a part of the record."""
+def touched(record: Record, partitions: int, step: int) -> set[int]:
+    """The partitions that hold every step-th row of the record, and its events."""
     points = record.points
-    targets = points.targets if len(points.targets) <= 1 else [points.targets[at] for at in np.unique(points.target).tolist()]
+    targets = points.targets if len(points.targets) <= 1 else [points.targets[at] for at in np.unique(points.target[::step]).tolist()]
     homes = [home for event in record.events if (home := home_of(event)) is not None]
     idents = [*(target.series_id for target in targets), *homes]
     if len(idents) <= FEW:
-        return sorted({_partition_of(ident, partitions) for ident in idents})
-    return sorted(set(partitions_of(idents, partitions).tolist()))
+        return {_partition_of(ident, partitions) for ident in idents}
+    return set(partitions_of(idents, partitions).tolist())
 
 
 @lru_cache(maxsize=1 << 18)

@@ -1,8 +1,8 @@
-"""Small writes that several partitions share, on the log in memory: how they gather while the route agent is at work."""
+"""Which way writes go, on the log in memory: what lies in several partitions, and how it gathers while the route agent is at work."""
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +24,11 @@ from varve.clock import SystemClock
 from varve.columns import Target, make_points
 from varve.events import PointsIncremented
 from varve.record import Record, single
-from varve.series import series_id
+from varve.series import partition_of, series_id
 from varve.settings import HttpSettings
 
 TOPICS, TENANT = Topics("varve", 2), uuid.UUID(int=1)
-KEYS = [f"s{number}" for number in range(20)]
+KEYS = [f"s{number}" for number in range(20)]  # in both partitions
 
 
 class Room:
@@ -93,9 +93,28 @@ def test_a_route_agent_that_does_not_answer_holds_no_write_back_from_the_log(tmp
     asyncio.run(run())
 
 
-def _record(value: float) -> Record:
-    """One row of each series, so that no partition has them all."""
-    targets, count = [Target(TENANT, series_id(TENANT, key), key) for key in KEYS], len(KEYS)
+@pytest.mark.parametrize(("stranger", "topic"), [(None, TOPICS.events), (1, TOPICS.intake), (199, TOPICS.intake)])
+def test_one_row_in_another_partition_sends_a_record_of_many_series_to_the_route_agent(
+    tmp_path: Path, stranger: int | None, topic: str
+) -> None:
+    keys = [f"k{number}" for number in range(600)]
+    here, there = ([key for key in keys if partition_of(series_id(TENANT, key), 2) == partition] for partition in range(2))
+    named = [there[0] if number == stranger else here[number] for number in range(200)]
+
+    async def run() -> None:
+        room = Room(tmp_path)
+        write = asyncio.create_task(room.writer.write(_record(1, named), "log"))
+        await _until(lambda: any(room.log.records(name, partition) for name in (TOPICS.events, TOPICS.intake) for partition in range(2)))
+        assert any(room.log.records(topic, partition) for partition in range(2))
+        write.cancel()
+        await asyncio.gather(write, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def _record(value: float, keys: Sequence[str] = KEYS) -> Record:
+    """One row of each series."""
+    targets, count = [Target(TENANT, series_id(TENANT, key), key) for key in keys], len(keys)
     points = make_points(targets, np.arange(count, dtype=np.int32), np.zeros(count, np.int64), np.full(count, float(value)))
     return single(PointsIncremented(tenant=TENANT, value_type="number"), points)
 
