@@ -13,6 +13,7 @@ from typing import Any
 
 from api.catalog import Catalog
 from api.clock_guard import ClockGuard
+from api.generations import Generations
 from api.health import Health
 from api.lookups import Lookups
 from api.outcomes import Outcomes
@@ -28,6 +29,7 @@ from sink.consumer import Sink, follow_progress
 from sink.refresh import Refresh
 from sink.store import Store
 from sink.watermark import Watermarks
+from streams.generations import another_served
 from streams.log import Log
 from streams.topics import Topics
 from varve.clock import Clock
@@ -62,8 +64,8 @@ async def assemble(settings: Settings, clock: Clock, *, with_sink: bool) -> Asyn
     """With a log on the broker of the settings."""
     from streams.log_kafka import open_log
 
-    topics = Topics(settings.log.prefix, settings.log.partitions)
-    source = await open_log(settings.log.brokers, topics, settings.log.replication)
+    source = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+    topics = source.topics
     try:
         store = await asyncio.to_thread(_open_store, settings, topics)
         try:
@@ -89,13 +91,15 @@ async def assembled(
     health = Health(source, topics, guard, spool, calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, views, spool)
     reads = Reads(calls, lookups, catalog, views, source.log_id, topics.partitions)
-    parts = Parts(settings, source, topics, clock, writer, views, catalog, Runs(lookups.run), reads, health)
+    generations = Generations(settings, source, topics, store, watermarks)
+    parts = Parts(settings, source, topics, clock, writer, views, catalog, Runs(lookups.run), reads, health, generations)
     spool.recovering = bool(spool.accepted())
     tasks = {
         "receipts": receipts.run(),
         "clock": guard.run(source, topics.progress),
         "heartbeats": health.run(),
         "spool": _finish_uploads(source, topics, spool, outcomes, views),
+        "generations": _until_flipped(source, topics),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
     if sink:
@@ -105,6 +109,7 @@ async def assembled(
     finally:
         for task in tasks.values():
             task.close()
+        await generations.close()
         await spool.settle()
         calls.close()
 
@@ -113,6 +118,11 @@ def _open_store(settings: Settings, topics: Topics) -> Store:
     store = Store.open(settings, topics.generation)
     store.migrate()
     return store
+
+
+async def _until_flipped(source: Log, topics: Topics) -> None:
+    served = await another_served(source, topics)
+    raise Unavailable("generation-flipped", f"generation {served} of the views is served now: this server starts again with it")
 
 
 async def _finish_uploads(source: Log, topics: Topics, spool: Spool, outcomes: Outcomes, views: Views) -> None:

@@ -78,7 +78,8 @@ class Health:
         return f"sink: {self._trouble()}" if self._trouble() else ""
 
     def _workers(self) -> list[str]:
-        missing = not_folded(self.beats, range(self._topics.partitions), self._guard.broker_now())
+        here = {name: beat for name, beat in self.beats.items() if beat.generation == self._topics.generation}
+        missing = not_folded(here, range(self._topics.partitions), self._guard.broker_now())
         if not missing:
             return []
         states = ", ".join(f"{beat.worker} is {beat.state}" for beat in self.beats.values()) or "none has reported"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.catalog import Catalog
+from api.generations import Generations
 from api.health import Health
 from api.reads import Reads
 from api.runs import Runs
@@ -26,3 +27,4 @@ class Parts:
     runs: Runs
     reads: Reads
     health: Health
+    generations: Generations

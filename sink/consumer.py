@@ -23,6 +23,7 @@ from sink.rows import Message, by_target, decoded, joined, purges_of, rows_of
 from sink.store import Refused, Store
 from sink.watermark import Watermarks
 from streams.dead_letters import letter_of, write_letter
+from streams.generations import another_served
 from streams.log import Log, LogReader, LogRecord
 from streams.topics import Topics
 from varve.clock import SystemClock
@@ -275,14 +276,14 @@ def run_sink(settings: Settings, partitions: Collection[int] | None = None) -> N
 async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
     from streams.log_kafka import open_log
 
-    topics = Topics(settings.log.prefix, settings.log.partitions)
+    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+    topics = log.topics
     store = Store.open(settings, topics.generation)
     store.migrate()
-    log = await open_log(settings.log.brokers, topics, settings.log.replication)
     watermarks = Watermarks(topics.partitions)
     sink = Sink(log, topics, store, watermarks, settings.store.batch_rows_max, partitions)
     refresh = Refresh(store, watermarks, SystemClock(), settings.store.refresh_seconds, partitions)
-    running = [asyncio.create_task(sink.run()), asyncio.create_task(refresh.run())]
+    running = [asyncio.create_task(one) for one in (sink.run(), refresh.run(), another_served(log, topics))]
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running[0].cancel)
     try:
         ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -14,7 +14,7 @@ import faust
 from streams.lanes import Lanes
 from varve.errors import Unavailable, VarveError
 
-EXIT_STALLED, EXIT_OUTAGE, EXIT_FAULT, EXIT_LOG_LOST = 3, 4, 5, 78
+EXIT_STALLED, EXIT_OUTAGE, EXIT_FAULT, EXIT_FLIPPED, EXIT_LOG_LOST = 3, 4, 5, 6, 78
 _say = logging.getLogger("varve.worker")
 
 

@@ -8,13 +8,15 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import faust
 from faust.types import TP
 
-from streams.agents import EXIT_FAULT, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, add_agent, guarded, leave
+from streams.agents import EXIT_FAULT, EXIT_FLIPPED, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, add_agent, guarded, leave
 from streams.dead_letters import write_letter
+from streams.generations import FIRST, another_served
 from streams.lanes import Lane, Lanes
 from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, make_topics, open_log
 from streams.points import PointsRecord
@@ -31,6 +33,7 @@ from varve.settings import Settings
 DAY_MS = 24 * 3600 * 1000
 TICK_SECONDS = 0.2
 DRAIN_SECONDS_MAX = 10.0
+FLIP_SECONDS = 3.0
 FLUSH_SHARE = 4.0  # a flush that took t seconds is followed by at least 4 t of other work
 _say = logging.getLogger("varve.worker")
 
@@ -45,8 +48,8 @@ def run_worker(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    topics = topics_of(settings)
-    log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    log = await open_log(settings.log.brokers, topics_of(settings), settings.log.replication)
+    topics = log.topics
     await make_topics(settings.log.brokers, changelogs(topics), settings.log.replication)
     worker = Worker(settings, topics, log, SystemClock())
     await worker.run()
@@ -67,18 +70,25 @@ def group_of(topics: Topics) -> str:
 
 
 def changelogs(topics: Topics) -> list[Topic]:
-    """Faust would make them without these settings: a lag, so that compaction cannot leave an old owner's late record alone."""
+    """Of the fold's state, which every generation has anew, and of the route agent's, which goes on through all of them. Faust would
+    make them without these settings: a lag, so that compaction cannot leave an old owner's late record alone."""
     config = {
         "cleanup.policy": "compact",
         "min.compaction.lag.ms": str(DAY_MS),
         "max.message.bytes": str(RECORD_BYTES_MAX),
         "segment.bytes": str(64 * 1024 * 1024),  # the newest segment is never compacted
     }
-    return [Topic(f"{group_of(topics)}-{name}-changelog", topics.partitions, config) for name in ("state", "routes")]
+    names = (f"{group_of(topics)}-state-changelog", f"{group_of(replace(topics, generation=FIRST))}-routes-changelog")
+    return [Topic(name, topics.partitions, config) for name in names]
 
 
 class HighestPositionWins(faust.Table[bytes, bytes]):
     """On recovery a record with a lower position never replaces a higher one, whatever the changelog's order."""
+
+    kept_in: str  # Faust would call it after the app, which has another name in each generation
+
+    def _changelog_topic_name(self) -> str:
+        return self.kept_in
 
     def apply_changelog_batch(self, batch: Any) -> None:
         events = {(event.message.key, event.message.value): event for event in batch}
@@ -98,7 +108,7 @@ class Worker:
         self._ticked = clock.monotonic()
         self._heard: float | None = None  # when the group last answered a heartbeat; none before the first
         self._app = build_app(settings, topics)
-        self._state, self._routes = self._table("state"), self._table("routes")
+        self._state, self._routes = (self._table(*one) for one in zip(("state", "routes"), changelogs(topics), strict=True))
         for topic in (topics.events, topics.intake):
             add_agent(self._app, topic, topics.partitions, self._lanes, lambda: self._draining)
 
@@ -113,14 +123,21 @@ class Worker:
         tasks = [asyncio.create_task(one) for one in (self._tick(), self._flush_often(), self._beat())]
         await self._app.start()
         tasks.append(asyncio.create_task(self._watch()))
-        await stop.wait()
+        flipped = asyncio.create_task(another_served(self._log, self._topics))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((flipped, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():  # requests that wait for the old view may end; the new one is folded by the replay meanwhile
+            await asyncio.wait((stopped,), timeout=FLIP_SECONDS)
         await self._drain()
+        if not stop.is_set():
+            leave(EXIT_FLIPPED, f"generation {flipped.result()} of the views is served now: this worker starts again with it")
         for task in tasks:
             task.cancel()
         leave_quietly()
 
-    def _table(self, name: str) -> Any:
-        table = HighestPositionWins(self._app, name=name, partitions=self._topics.partitions, key_type=bytes, value_type=bytes)
+    def _table(self, name: str, changelog: Topic) -> Any:
+        table = HighestPositionWins(self._app, name=name, partitions=changelog.partitions, key_type=bytes, value_type=bytes)
+        table.kept_in = changelog.name
         return self._app.tables.add(table)
 
     def _connect(self) -> None:
@@ -249,7 +266,8 @@ class Worker:
             async with asyncio.timeout(DRAIN_SECONDS_MAX):
                 await self._lanes.flush()
                 await self._app.consumer.commit()
-                await write_beat(self._log, self._topics, Beat(self._settings.worker.name, "stopped", (), self._clock.now()))
+                self._lanes.drop()
+                await self._tell("stopped")
         except (Unavailable, TimeoutError) as error:
             leave(EXIT_OUTAGE, f"stopped before everything was written ({error}); nothing is lost, the last records will be folded again")
 
@@ -281,9 +299,8 @@ class Worker:
 
     async def _beat(self) -> None:
         while True:
-            beat = Beat(self._settings.worker.name, self._doing, self._lanes.partitions(self._topics.events), self._clock.now())
             try:
-                await write_beat(self._log, self._topics, beat)
+                await self._tell(self._doing)
             except Unavailable as error:
                 _say.warning("no heartbeat: %s", error.message)
             self._changed.clear()
@@ -292,6 +309,11 @@ class Worker:
                     await self._changed.wait()
             except TimeoutError:
                 pass
+
+    async def _tell(self, state: WorkerState) -> None:
+        partitions = self._lanes.partitions(self._topics.events)
+        beat = Beat(self._settings.worker.name, state, partitions, self._clock.now(), generation=self._topics.generation)
+        await write_beat(self._log, self._topics, beat)
 
     async def _watch(self) -> None:
         await self._app.wait_until_stopped()

@@ -1,11 +1,12 @@
 """The log on a Kafka-compatible broker, through aiokafka: one idempotent producer, readers without a group (I12).
 
-open_log() makes the topics that are missing and agrees on the log's id; another partition count is refused (I2). After:
-whoever appends or reads. Nothing is compressed here: large values are LZ4 Arrow already.
+open_log() makes the topics that are missing, agrees on the log's id and asks which generation is served (log.topics); another
+partition count is refused (I2). After: whoever appends or reads. Nothing is compressed here: large values are LZ4 Arrow already.
 """
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from streams.generations import serving
 from streams.log import Appended, Headers, LogReader, LogRecord
 from streams.topics import RECORD_BYTES_MAX, Topic, Topics
 from varve.clock import new_id
@@ -137,11 +139,14 @@ class KafkaReader:
 async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
     producer, asker = new_producer(brokers), new_consumer(brokers)
     try:
-        await make_topics(brokers, topics.all(), replication)
+        of_all = [one for one in topics.all() if one not in topics.of_generation()]
+        await make_topics(brokers, of_all, replication)
         await asyncio.wait_for(asyncio.gather(producer.start(), asker.start()), _OPEN_SECONDS_MAX)
         log = KafkaLog(brokers, topics, "", producer, asker)
         await _refuse_other_count(log, topics)
         log.log_id = await _agree(log, topics)
+        log.topics = replace(topics, generation=await serving(log, topics))
+        await make_topics(brokers, log.topics.of_generation(), replication)
     except (TimeoutError, KafkaError, OSError) as reason:
         await _stop(producer, asker)
         raise unavailable(brokers, "does not answer", reason) from reason

@@ -1,7 +1,8 @@
 """Heartbeats on varve.progress: each worker says what it is doing, and /readyz and `varve doctor` read the newest of each.
 
-Key worker/<name>; value JSON {state, partitions, time}: state is "recovering", "ready" or "stopped", partitions those of
-varve.events that it folds, time the worker's clock in UTC ns. A worker whose record is older than SILENT_SECONDS is gone.
+Key worker/<name>; value JSON {state, partitions, time, generation}: state is "recovering", "ready" or "stopped", partitions those of
+varve.events that it folds into this generation of the views, time the worker's clock in UTC ns. A worker whose record is older
+than SILENT_SECONDS is gone.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,10 +29,11 @@ class Beat:
     partitions: tuple[int, ...]
     time: int
     stamp: int = 0
+    generation: int = 1
 
 
 async def write_beat(log: Log, topics: Topics, beat: Beat) -> None:
-    body = {"state": beat.state, "partitions": beat.partitions, "time": beat.time}
+    body = {"state": beat.state, "partitions": beat.partitions, "time": beat.time, "generation": beat.generation}
     await log.append(topics.progress, 0, orjson.dumps(body), key=_KEY + beat.worker.encode())
 
 
@@ -41,7 +43,8 @@ def read_beat(record: LogRecord) -> Beat | None:
         return None
     body = orjson.loads(record.value)
     name = record.key.removeprefix(_KEY).decode()
-    return Beat(name, body["state"], tuple(int(one) for one in body["partitions"]), int(body["time"]), record.timestamp)
+    partitions = tuple(int(one) for one in body["partitions"])
+    return Beat(name, body["state"], partitions, int(body["time"]), record.timestamp, int(body.get("generation", 1)))
 
 
 def not_folded(beats: Mapping[str, Beat], partitions: Iterable[int], now: int) -> set[int]:

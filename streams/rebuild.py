@@ -5,21 +5,21 @@ removed; an intake that lost its tail is filled up, for the fold passes over int
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from streams.app import changelogs
-from streams.log import Log, LogRecord
+from streams.log import Log
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
 from streams.progress import SILENT_SECONDS, read_beat
+from streams.read_whole import read_whole
 from streams.recovery import keep_highest
 from streams.state import position_of
 from streams.topics import Topic, Topics
-from varve.errors import Conflict, Fault, Unavailable
+from varve.errors import Conflict, Fault
 
-READ_SECONDS_MAX = 20.0  # without anything coming
 _FILLED_AT_ONCE = 500
 _PROBE_KEY = b"beat"  # the key of the APIs' clock beats: any of them does as well
 _FILLER = orjson.dumps({"type": "lost", "note": "the log lost the record of this position; varve rebuild filled its place"})
@@ -71,7 +71,7 @@ async def refuse_while_folding(log: Log, topics: Topics) -> None:
     """A heartbeat may be its writer's last: it lives if another one comes before the first is too old."""
     probe = await log.append(topics.progress, 0, b"{}", key=_PROBE_KEY)
     beats = {}
-    async for record in _read_whole(log, topics.progress):
+    async for record in read_whole(log, topics.progress):
         if (beat := read_beat(record)) is not None:
             beats[beat.worker] = beat
     if all(beat.state == "stopped" or probe.timestamp - beat.stamp > SILENT_SECONDS * 1e9 for beat in beats.values()):
@@ -93,29 +93,10 @@ async def refuse_while_folding(log: Log, topics: Topics) -> None:
 async def _positions(log: Log, changelog: str) -> Mapping[int, int]:
     """By partition, how far its owner has remembered to be."""
     held: dict[bytes, bytes] = {}
-    async for one in _read_whole(log, changelog):
+    async for one in read_whole(log, changelog):
         if one.key is not None and one.key.endswith(b"/partition") and one.value:
             held |= keep_highest(held, [(one.key, one.value)])
     return {int(key.partition(b"/")[0]): position_of(value) for key, value in held.items()}
-
-
-async def _read_whole(log: Log, topic: str) -> AsyncIterator[LogRecord]:
-    """What the topic holds now; compaction may leave out any offset but the last."""
-    at, ends = dict(await log.starts(topic)), await log.ends(topic)
-    wanted = {partition for partition, end in ends.items() if at[partition] < end}
-    reader = log.reader(topic, {partition: at[partition] for partition in wanted})
-    try:
-        silent_seconds = 0.0
-        while any(at[partition] < ends[partition] for partition in wanted):
-            records = await reader.poll(0.5)
-            silent_seconds = 0.0 if records else silent_seconds + 0.5
-            if silent_seconds > READ_SECONDS_MAX:
-                raise Unavailable("topic-unread", f"{topic} could not be read to its end: see the broker's log, then try again")
-            for record in records:
-                at[record.partition] = record.offset + 1
-                yield record
-    finally:
-        await reader.close()
 
 
 async def _fill(log: Log, intake: str, short: Mapping[int, int]) -> None:

@@ -37,6 +37,7 @@ _ABOUT = {
     "receipts": "What became of each record of varve.intake. Key: partition-offset of the intake record.",
     "points": "Layers and rows that the fold made: an Arrow IPC stream of one table a record; headers table, position, last.",
     "progress": "How far the views are, how the workers are, and which log this is. Compacted.",
+    "generations": "Which generation of the views is served: the newest record says so. Compacted.",
     "dead_letters": "Records that were refused: the original bytes, with reason, code, topic, partition and offset as headers.",
 }
 

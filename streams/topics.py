@@ -3,6 +3,7 @@
 intake   foreign producers and the API -> route agent        events  the truth, kept for ever -> fold agent
 receipts route agent -> API                                  points-g  fold agent -> sink, subscribers
 progress sinks -> APIs (compacted); also holds the log's id  dead-letters  whoever refused a record -> people
+generations  a replay -> everybody: which g is served (compacted)
 """
 
 from dataclasses import dataclass, field
@@ -47,8 +48,16 @@ class Topics:
         return f"{self.prefix}.progress"
 
     @property
+    def generations(self) -> str:
+        return f"{self.prefix}.generations"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.prefix}.dead-letters"
+
+    def of_generation(self) -> list[Topic]:
+        """Those that each generation has anew."""
+        return [one for one in self.all() if one.name == self.points]
 
     def all(self) -> list[Topic]:
         """Every topic that `varve topics` makes (Faust makes its own changelogs)."""
@@ -61,5 +70,6 @@ class Topics:
             Topic(self.receipts, 1, weekly),
             Topic(self.points, self.partitions, weekly),
             Topic(self.progress, 1, {"cleanup.policy": "compact"} | stamped),
+            Topic(self.generations, 1, {"cleanup.policy": "compact"} | stamped),
             Topic(self.dead_letters, 1, forever),
         ]

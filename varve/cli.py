@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from varve.cli_letters import letters
-from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, with_store
+from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, url_of, with_store
 from varve.cli_purge import purge
 from varve.errors import Unavailable, VarveError
 from varve.process import without_pandas
@@ -76,12 +76,9 @@ def sink(data: DataOption = None) -> None:
 @app.command()
 def topics(data: DataOption = None) -> None:
     """Make the topics that are missing and list them all."""
-    from streams.topics import Topics
     from varve.up import topics_made
 
-    settings = connected(data)
-    topics_made(settings)
-    for topic in Topics(settings.log.prefix, settings.log.partitions).all():
+    for topic in topics_made(connected(data)).all():
         wording = ", ".join(f"{name}={value}" for name, value in topic.config.items())
         say(f"{topic.name}  {topic.partitions} partition(s)  {wording}")
 
@@ -93,8 +90,7 @@ def migrate(data: DataOption = None) -> None:
     from sink.store import Store
     from varve.up import topics_made
 
-    topics_made(settings)
-    store = Store.open(settings)
+    store = Store.open(settings, topics_made(settings).generation)
     try:
         done = store.migrate()
     finally:
@@ -123,6 +119,22 @@ def rebuild(data: DataOption = None, yes: Annotated[bool, typer.Option("--yes", 
     from varve.rebuild import run_rebuild
 
     if not run_rebuild(read_settings(data), say, lambda question: yes or typer.confirm(question)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    data: DataOption = None,
+    url: Annotated[str | None, typer.Option(help="the server; the one that runs on the data directory where absent")] = None,
+    check: Annotated[bool, typer.Option("--check", help="build and compare, then remove what was built")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="serve what was built although it differs; do not ask")] = False,
+) -> None:
+    """Build every view anew from varve.events beside the running system, compare, and serve it."""
+    from varve.replay import Wanted, run_replay
+
+    where = url or url_of(read_settings(data), named=data is not None)
+    wanted = Wanted(where, check, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question)))
+    if not run_replay(connected(data), wanted, say):
         raise typer.Exit(1)
 
 

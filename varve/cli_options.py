@@ -44,6 +44,16 @@ def connected(data: Path | None, port: int | None = None, host: str | None = Non
     return settings.model_copy(update={"log": settings.log.model_copy(update={"brokers": note.brokers})})
 
 
+def url_of(settings: Settings, *, named: bool) -> str:
+    """The running server; named: the person chose the data directory, so no other server is meant."""
+    note = found_running(settings.data)
+    if note is not None:
+        return note.url
+    if named or not settings.http.port:
+        raise Unavailable("server-unknown", f"no server runs on {settings.data}: start `varve up`, or say --url")
+    return f"http://{settings.http.host}:{settings.http.port}"
+
+
 def with_store(settings: Settings) -> Settings:
     if not settings.store.dsn:
         raise Incorrect(

@@ -9,10 +9,8 @@ from typing import Annotated
 
 import typer
 
-from varve.cli_options import DataOption, read_settings, say
-from varve.errors import Incorrect, Unavailable
-from varve.running import found_running
-from varve.settings import Settings
+from varve.cli_options import DataOption, read_settings, say, url_of
+from varve.errors import Incorrect
 
 
 def purge(
@@ -29,7 +27,7 @@ def purge(
     from varve.client import Client
 
     name = _named(series)
-    with Client(url or _url(read_settings(data), named=data is not None), tenant=_uuid(tenant, "--tenant") if tenant else None) as client:
+    with Client(url or url_of(read_settings(data), named=data is not None), tenant=_uuid(tenant, "--tenant") if tenant else None) as client:
         rows = client.purge(name, from_, until, dry_run=True)
         if dry_run or not rows:
             say(f"{rows} row(s) would be erased" if dry_run else "0 rows: nothing to erase")
@@ -43,15 +41,6 @@ def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Incorrect("purge-unconfirmed", "what is erased cannot be had back, and nobody is here to be asked: say --yes")
     return typer.confirm(question)
-
-
-def _url(settings: Settings, *, named: bool) -> str:
-    note = found_running(settings.data)
-    if note is not None:
-        return note.url
-    if named or not settings.http.port:
-        raise Unavailable("server-unknown", f"no server runs on {settings.data}: start `varve up`, or say --url")
-    return f"http://{settings.http.host}:{settings.http.port}"
 
 
 def _named(series: str) -> str | uuid.UUID:

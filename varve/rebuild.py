@@ -47,8 +47,8 @@ def _broker(settings: Settings) -> Iterator[str]:
 
 
 async def _rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
-    topics = Topics(settings.log.prefix, settings.log.partitions)
-    log = await open_log(settings.log.brokers, topics, settings.log.replication)
+    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+    topics = log.topics
     try:
         await refuse_while_folding(log, topics)
         plan = await plan_rebuild(log, topics, settings.log.replication)

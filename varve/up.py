@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from streams.topics import Topics
 from varve.broker import EmbeddedBroker, broker_in
 from varve.clock import SystemClock
 from varve.errors import Conflict, Unavailable
@@ -65,7 +66,7 @@ def run_up(
     settings: Settings,
     say: Callable[[str], None],
     parts: Sequence[Part] | None = None,
-    make_topics: Callable[[Settings], None] | None = None,
+    make_topics: Callable[[Settings], object] | None = None,
 ) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. `parts` and `make_topics` are given by tests of this room alone."""
     settings = settings.model_copy(update={"data": settings.data.resolve()})
@@ -80,16 +81,16 @@ def run_up(
             note_of(settings.data).unlink(missing_ok=True)
 
 
-def topics_made(settings: Settings) -> None:
-    """Make the topics that are missing, and the log's id."""
+def topics_made(settings: Settings) -> Topics:
+    """Make the topics that are missing, and the log's id; the topics of the generation that is served."""
     from streams.log_kafka import open_log
-    from streams.topics import Topics
 
-    async def make() -> None:
+    async def make() -> Topics:
         log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
         await log.close()
+        return log.topics
 
-    asyncio.run(make())
+    return asyncio.run(make())
 
 
 class _Supervisor:
@@ -100,7 +101,7 @@ class _Supervisor:
         self._broker_at = 0.0  # not started again before this moment
         self._logs = settings.data / "logs"
 
-    def run(self, make_topics: Callable[[Settings], None]) -> int:
+    def run(self, make_topics: Callable[[Settings], object]) -> int:
         self._settings = self._with_broker(self._settings)
         make_topics(self._settings)
         for child in self._children:

@@ -1,0 +1,113 @@
+"""Folds varve.events from its start into another generation: a worker's own shells, points and state, without Faust (I1, I3).
+
+Before: `varve replay`. After: that generation's points, for its sink, and its state, from which its workers go on. It begins
+where that state ends, so it may be killed anywhere and run again. What is refused became a dead letter when it came first.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from streams.app import changelogs
+from streams.dead_letters import Letter
+from streams.log import Log, LogReader
+from streams.log_kafka import KafkaLog, make_topics
+from streams.points import PointsRecord
+from streams.read_whole import read_whole
+from streams.recovery import keep_highest
+from streams.shell import FoldShell
+from streams.state import PartitionState
+from streams.topics import Topic, Topics
+from varve.errors import Fault
+
+POLL_SECONDS, POLL_RECORDS_MAX = 0.2, 50
+FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill costs seconds of folding again
+
+
+@dataclass
+class Replay:
+    """folded: by partition, the next offset to fold; empty until it runs."""
+
+    log: Log
+    topics: Topics
+    folded: dict[int, int] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """For ever: what comes meanwhile is folded too. Faults say what is wrong with the log."""
+        starts = await self.log.starts(self.topics.events)
+        if any(starts.values()):
+            words = f"{self.topics.events} does not begin at 0 any more: its first records are gone, and no replay can bring them back"
+            raise Fault("log-lost-head", words)
+        states = await self._states()
+        self.folded = {partition: state.applied + 1 for partition, state in states.items()}
+        lanes = [asyncio.create_task(self._fold(state)) for state in states.values()]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for lane in lanes:
+                lane.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _states(self) -> dict[int, PartitionState]:
+        held: dict[bytes, bytes] = {}
+        async for record in read_whole(self.log, self._changelog.name):
+            if record.key is not None and record.value:
+                held |= keep_highest(held, [(record.key, record.value)])
+        return {partition: PartitionState.recover(partition, held) for partition in range(self.topics.partitions)}
+
+    async def _fold(self, state: PartitionState) -> None:
+        partition = state.partition
+        shell = FoldShell(state, self._emit(partition), self._remember(partition), _pass_over)
+        reader = self.log.reader(self.topics.events, {partition: state.applied + 1})
+        flushing = asyncio.create_task(_flush_often(shell))
+        try:
+            while True:
+                await self._step(shell, reader)
+                self.folded[partition] = shell.state.applied + 1
+                if flushing.done():
+                    flushing.result()
+        finally:
+            flushing.cancel()
+            await reader.close()
+            await shell.flush()
+
+    async def _step(self, shell: FoldShell, reader: LogReader) -> None:
+        for record in await reader.poll(POLL_SECONDS, POLL_RECORDS_MAX):
+            await shell.step(record, over_gap=True)
+
+    def _emit(self, partition: int) -> Callable[[PointsRecord], Awaitable[object]]:
+        def emit(points: PointsRecord) -> Awaitable[object]:
+            return asyncio.ensure_future(self.log.append(self.topics.points, partition, points.value, headers=points.headers))
+
+        return emit
+
+    def _remember(self, partition: int) -> Callable[[bytes, bytes], Awaitable[object]]:
+        return lambda key, value: self.log.append(self._changelog.name, partition, value, key=key)
+
+    @property
+    def _changelog(self) -> Topic:
+        return changelogs(self.topics)[0]
+
+
+def following(topics: Topics) -> Topics:
+    """Of the generation that a replay builds."""
+    return replace(topics, generation=topics.generation + 1)
+
+
+def own_topics(topics: Topics) -> list[Topic]:
+    """Those that belong to the generation alone."""
+    return [*topics.of_generation(), changelogs(topics)[0]]
+
+
+async def make_own_topics(log: KafkaLog, topics: Topics, replication: int) -> None:
+    await make_topics(log.brokers, own_topics(topics), replication)
+
+
+async def _flush_often(shell: FoldShell) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        await shell.flush()
+
+
+async def _pass_over(_letter: Letter) -> None:
+    """It is a dead letter already."""

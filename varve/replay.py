@@ -1,0 +1,174 @@
+"""`varve replay`: builds every view anew from varve.events while the running system serves and writes, compares, and serves it (I1).
+
+Before: a person, or a change of the fold or the tables. After: the next generation is served and the old one is gone. The fold runs
+here, the tables are filled by the running server, which alone may touch the store. Stopped or killed anywhere, it goes on when
+run again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from streams.log_kafka import KafkaLog, open_log, remove_topics
+from streams.replay import Replay, following, make_own_topics, own_topics
+from streams.topics import Topics
+from varve.client_http import error_of
+from varve.clock import SystemClock
+from varve.errors import Unavailable
+from varve.replay_progress import Shown, shown
+from varve.settings import Settings
+
+ASKED_EVERY_SECONDS = 0.5
+SILENT_SECONDS_MAX = 120.0  # of a server that is being started again
+SERVED_SECONDS_MAX = 180.0
+LISTED_MAX = 20
+CLOCK = SystemClock()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """check: compare and drop again. serve_anyway: asked where the built generation differs, with the question."""
+
+    url: str
+    check: bool
+    serve_anyway: Callable[[str], bool]
+
+
+def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
+    """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what ails the broker is said in our own words
+    return asyncio.run(_run(settings, wanted, say))
+
+
+async def _run(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
+    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+    try:
+        replay = Replay(log, following(log.topics))
+        await make_own_topics(log, replay.topics, settings.log.replication)
+        say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
+        done, gone = await _beside(replay, _built(log, replay, wanted, say))
+        if gone is not None:
+            async with _Server(wanted.url) as server:
+                await server.ask("DELETE", f"/{gone.generation}")
+            await remove_topics(log.brokers, [one.name for one in own_topics(gone)])
+            say(f"generation {gone.generation} is removed")
+        return done
+    finally:
+        await log.close()
+
+
+async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[str], None]) -> tuple[bool, Topics | None]:
+    """Whether all is as it should be, and the generation that is wanted no more."""
+    number = replay.topics.generation
+    async with _Server(wanted.url) as server:
+        with shown(say) as bar:
+            await _caught_up(log, server, replay, bar)
+        found = (await server.ask("GET", f"/{number}/differences"))["differences"]
+        for line in _told(found, log.topics.generation, number):
+            say(line)
+        if wanted.check:
+            return not found, replay.topics
+        if found and not wanted.serve_anyway(f"Serve generation {number} although it differs?"):
+            say("it is not served: `varve replay --yes` serves it, `varve replay --check` removes it")
+            return False, None
+        await server.ask("POST", f"/{number}/serve")
+        await _served(server, replay)
+        say(f"generation {number} is served")
+        return True, log.topics
+
+
+async def _beside(replay: Replay, work: Coroutine[Any, Any, T]) -> T:
+    """The fold goes on while the work is done; what stops the fold stops the work."""
+    folding, working = asyncio.create_task(replay.run()), asyncio.create_task(work)
+    try:
+        await asyncio.wait((folding, working), return_when=asyncio.FIRST_COMPLETED)
+        if folding.done():
+            folding.result()
+        return await working
+    finally:
+        folding.cancel()
+        working.cancel()
+        await asyncio.gather(folding, working, return_exceptions=True)
+
+
+async def _caught_up(log: KafkaLog, server: "_Server", replay: Replay, bar: Shown) -> None:
+    while True:
+        state = await server.state()
+        built = state["building"]
+        if built is None:  # not begun, or the server was started again
+            await server.ask("POST", "")
+            continue
+        if built["failed"]:
+            raise Unavailable("build-failed", f"the server cannot fill generation {built['generation']}: {built['trouble']}")
+        ends = await log.ends(replay.topics.events)
+        bar.at(sum(built["vector"]), sum(ends.values()), built["points"])
+        if replay.folded and all(one >= other for one, other in zip(built["vector"], state["served"]["vector"], strict=True)):
+            return
+        await asyncio.sleep(ASKED_EVERY_SECONDS)
+
+
+async def _served(server: "_Server", replay: Replay) -> None:
+    """Until the servers answer from it and workers fold it: then nobody needs this fold any more."""
+    number, deadline = replay.topics.generation, CLOCK.monotonic() + SERVED_SECONDS_MAX
+    while CLOCK.monotonic() < deadline:
+        if (await server.state())["served"]["generation"] == number and await server.ready():
+            return
+        await asyncio.sleep(ASKED_EVERY_SECONDS)
+    words = (
+        f"generation {number} is to be served, but server and workers were not ready with it within {SERVED_SECONDS_MAX:.0f} s: see their "
+        "logs. The fold of this command ends here; workers go on from it once they run"
+    )
+    raise Unavailable("not-flipped", words)
+
+
+def _told(found: list[Mapping[str, Any]], served: int, built: int) -> list[str]:
+    if not found:
+        return [f"generations {served} and {built} hold the same rows of every series"]
+    lines = [f"{len(found)} series or runs differ between generation {served} (served) and {built} (built):"]
+    for one in found[:LISTED_MAX]:
+        rows = f"{one['served_rows']} and {one['built_rows']} rows" if one["served_rows"] != one["built_rows"] else "other values"
+        lines.append(f"  {one['table']} of {one['id']} (tenant {one['tenant']}): {rows}")
+    return [*lines, *(["  ..."] if len(found) > LISTED_MAX else [])]
+
+
+class _Server:
+    """The running server's generations; one that is being started again is waited for."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(600.0, connect=5.0))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def state(self) -> Any:
+        return await self.ask("GET", "")
+
+    async def ready(self) -> bool:
+        try:
+            return (await self._http.get("/readyz")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    async def ask(self, method: str, path: str) -> Any:
+        """Asked again where nobody answers: each of these may be asked twice."""
+        deadline = CLOCK.monotonic() + SILENT_SECONDS_MAX
+        while True:
+            try:
+                answer = await self._http.request(method, f"/api/v1/generations{path}")
+                break
+            except httpx.TransportError as reason:
+                if CLOCK.monotonic() > deadline:
+                    words = f"no server answers at {self._http.base_url} ({reason}): start `varve up`, or say --url"
+                    raise Unavailable("server-unreachable", words) from None
+                await asyncio.sleep(ASKED_EVERY_SECONDS)
+        if answer.is_error:
+            raise error_of(answer)
+        return answer.json() if answer.content else None
