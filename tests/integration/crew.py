@@ -24,7 +24,7 @@ from streams.recovery import keep_highest
 from streams.state import PartitionState, position_of
 from streams.topics import Topics
 from varve.codec import JSON, decode
-from varve.errors import VarveError
+from varve.errors import Unavailable, VarveError
 from varve.series import DEFAULT_TENANT, partition_of, series_id
 from varve.settings import LogSettings, Settings, WorkerSettings, environment_of
 
@@ -210,7 +210,10 @@ async def settled(log: Log, topics: Topics, crew: Crew, seconds_max: float = 60.
     fold_log, route_log = (topic.name for topic in changelogs(topics))
     while True:
         crew.revive()
-        behind = [await _behind(log, topics.intake, route_log), await _behind(log, topics.events, fold_log)]
+        try:
+            behind = [await _behind(log, topics.intake, route_log), await _behind(log, topics.events, fold_log)]
+        except Unavailable:  # on a busy machine the first worker has not made its changelogs yet
+            behind = [-1]
         if not any(behind):
             return
         assert time.monotonic() < deadline, f"not folded within {seconds_max} s: {behind} records behind; {crew.ends}"
