@@ -62,6 +62,7 @@ def test_small_writes_that_come_while_one_is_routed_share_the_next_record(tmp_pa
     async def run() -> None:
         room = Room(tmp_path)
         following = asyncio.create_task(room.receipts.run())
+        await room.receipts.following.wait()
         writes = [asyncio.create_task(room.writer.write(_record(0), "log"))]
         await _until(lambda: room.routed() == [[0]])
         writes += [asyncio.create_task(room.writer.write(_record(value), "log")) for value in range(1, 6)]
