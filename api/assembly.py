@@ -29,7 +29,7 @@ from sink.consumer import Sink, follow_progress
 from sink.refresh import Refresh
 from sink.store import Store
 from sink.watermark import Watermarks
-from streams.generations import another_served
+from streams.generations import another_served, serving
 from streams.log import Log
 from streams.topics import Topics
 from varve.clock import Clock
@@ -91,7 +91,7 @@ async def assembled(
     health = Health(source, topics, guard, spool, calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, views, spool)
     reads = Reads(calls, lookups, catalog, views, source.log_id, topics.partitions)
-    generations = Generations(settings, source, topics, store, watermarks)
+    generations = Generations(settings, source, topics, store, watermarks, (await serving(source, topics)).views)
     parts = Parts(settings, source, topics, clock, writer, views, catalog, Runs(lookups.run), reads, health, generations)
     spool.recovering = bool(spool.accepted())
     tasks = {

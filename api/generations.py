@@ -12,7 +12,7 @@ from sink.differences import Difference, differences
 from sink.queries.differences import counted
 from sink.store import Store
 from sink.watermark import Watermarks
-from streams.generations import serve
+from streams.generations import VIEWS, serve
 from streams.log import Log
 from streams.replay import following
 from streams.topics import Topics
@@ -42,13 +42,21 @@ class _Building:
 
 
 class Generations:
-    """served, watermarks: the store that reads are answered from, and how far it is."""
+    """served, watermarks: the store that reads are answered from, and how far it is. views: the version that built it."""
 
-    def __init__(self, settings: Settings, log: Log, topics: Topics, served: Store, watermarks: Watermarks) -> None:
+    def __init__(self, settings: Settings, log: Log, topics: Topics, served: Store, watermarks: Watermarks, views: int) -> None:
+        self.views = views
         self._settings, self._log, self._topics = settings, log, topics
         self._served, self._watermarks = served, watermarks
         self._building: _Building | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def outdated(self) -> str:
+        """In words, where the views were built by another version of the fold and the tables than this one; empty where not."""
+        if self.views == VIEWS:
+            return ""
+        return f"the views were built by version {self.views} of the fold and the tables, this is {VIEWS}: `varve replay` builds them anew"
 
     @property
     def served(self) -> tuple[int, tuple[int, ...]]:

@@ -6,6 +6,7 @@ generation sees it, leaves, and is started again with the new one. The topic hol
 
 import asyncio
 import logging
+from dataclasses import dataclass
 
 import orjson
 
@@ -14,17 +15,27 @@ from streams.topics import Topics
 from varve.errors import Unavailable
 
 FIRST = 1
+VIEWS = 1  # of what the fold and the tables make of an event: raise it with every change that old events ask a replay for
 READ_SECONDS_MAX = 20.0
 _KEY = b"serving"
 _POLL_SECONDS, _RETRY_SECONDS = 1.0, 1.0
 _LOG = logging.getLogger(__name__)
 
 
-async def serving(log: Log, topics: Topics) -> int:
-    """As the log says now; Unavailable where it cannot be read to its end."""
+@dataclass(frozen=True)
+class Served:
+    """views: the VIEWS of those who built it."""
+
+    generation: int = FIRST
+    views: int = VIEWS
+
+
+async def serving(log: Log, topics: Topics) -> Served:
+    """As the log says now; Unavailable where it cannot be read to its end. A log that says nothing yet is told the first one."""
     at, end = (await log.starts(topics.generations))[0], (await log.ends(topics.generations))[0]
-    found = FIRST
+    found = Served()
     if at == end:
+        await serve(log, topics, found.generation)
         return found
     reader = log.reader(topics.generations, {0: at})
     try:
@@ -41,7 +52,7 @@ async def serving(log: Log, topics: Topics) -> int:
 
 async def serve(log: Log, topics: Topics, generation: int) -> None:
     """The one record that flips the readers."""
-    await log.append(topics.generations, 0, orjson.dumps({"generation": generation}), key=_KEY)
+    await log.append(topics.generations, 0, orjson.dumps({"generation": generation, "views": VIEWS}), key=_KEY)
 
 
 async def another_served(log: Log, topics: Topics) -> int:
@@ -56,8 +67,8 @@ async def another_served(log: Log, topics: Topics) -> int:
                     for record in await reader.poll(_POLL_SECONDS):
                         at = record.offset + 1
                         told = _told(record)
-                        if told is not None and told != topics.generation and at == (await log.ends(topics.generations))[0]:
-                            return told
+                        if told is not None and told.generation != topics.generation and at == (await log.ends(topics.generations))[0]:
+                            return told.generation
             finally:
                 await reader.close()
         except Unavailable as error:
@@ -65,5 +76,8 @@ async def another_served(log: Log, topics: Topics) -> int:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-def _told(record: LogRecord) -> int | None:
-    return int(orjson.loads(record.value)["generation"]) if record.key == _KEY and record.value else None
+def _told(record: LogRecord) -> Served | None:
+    if record.key != _KEY or not record.value:
+        return None
+    told = orjson.loads(record.value)
+    return Served(int(told["generation"]), int(told.get("views", VIEWS)))

@@ -145,7 +145,7 @@ async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
         log = KafkaLog(brokers, topics, "", producer, asker)
         await _refuse_other_count(log, topics)
         log.log_id = await _agree(log, topics)
-        log.topics = replace(topics, generation=await serving(log, topics))
+        log.topics = replace(topics, generation=(await serving(log, topics)).generation)
         await make_topics(brokers, log.topics.of_generation(), replication)
     except (TimeoutError, KafkaError, OSError) as reason:
         await _stop(producer, asker)

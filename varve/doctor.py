@@ -7,6 +7,7 @@ but for one small record on varve.progress, by whose stamp the broker's clock is
 import asyncio
 import base64
 import http.client
+import json
 import shutil
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def examine(settings: Settings, around: Surroundings | None = None) -> list[Comp
     complaints = [*_python(around), *_directory(settings.data, around)]
     if note is None:  # else the port is taken by ourselves
         complaints += _port(settings.http.host, settings.http.port)
+    else:
+        complaints += _views(note.url)
     if not settings.log.brokers:
         complaints += _java(around)
     if brokers:
@@ -104,6 +107,22 @@ def _port(host: str, port: int) -> Iterator[Complaint]:
             f"port {port} on {host} is taken by another program",
             "stop that program, or choose another port with --port or VARVE_HTTP__PORT (0 takes a free one)",
         )
+
+
+def _views(url: str) -> Iterator[Complaint]:
+    line = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_ASK_SECONDS_MAX)
+    try:
+        line.request("GET", "/readyz")
+        told = json.loads(line.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as reason:
+        yield Complaint(f"the server at {url} does not answer ({reason})", "see logs/server.log in the data directory")
+        return
+    finally:
+        line.close()
+    for missing in told["missing"]:
+        yield Complaint(f"the server at {url} is not ready: {missing}", "wait, or see logs/*.log in the data directory")
+    for note in told["notes"]:
+        yield Complaint(note, "run it while everything serves; `varve replay --check` only says what differs")
 
 
 def _java(around: Surroundings) -> Iterator[Complaint]:

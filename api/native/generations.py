@@ -19,7 +19,8 @@ def router(parts: Parts) -> APIRouter:
         """The generation that is served, and the one that is being built, with how far each is."""
         number, vector = parts.generations.served
         built = await parts.generations.built()
-        return {"served": {"generation": number, "vector": vector}, "building": None if built is None else asdict(built)}
+        served = {"generation": number, "vector": vector, "outdated": parts.generations.outdated}
+        return {"served": served, "building": None if built is None else asdict(built)}
 
     @routes.post("")
     async def build() -> dict[str, int]:

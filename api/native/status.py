@@ -25,11 +25,10 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
-        """Broker, worker and store answer and no recovery is running; else 503 naming which."""
-        missing = await parts.health.complaints()
-        return (
-            JSONResponse({"status": "not ready", "missing": missing}, 503) if missing else JSONResponse({"status": "ready", "missing": []})
-        )
+        """Broker, worker and store answer and no recovery is running; else 503 naming which. notes: what a person should know."""
+        missing, outdated = await parts.health.complaints(), parts.generations.outdated
+        told = {"status": "not ready" if missing else "ready", "missing": missing, "notes": [outdated] if outdated else []}
+        return JSONResponse(told, 503 if missing else 200)
 
     @routes.get("/api/v1/status")
     async def status(request: Request) -> dict[str, Any]:

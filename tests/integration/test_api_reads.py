@@ -192,4 +192,4 @@ def test_openapi_and_docs_are_served(http: httpx.Client) -> None:
     assert "/api/v1/values/flat" in http.get("/openapi.json").json()["paths"]
     assert http.get("/docs").status_code == 200
     assert http.get("/healthz").json() == {"status": "ok"}
-    assert http.get("/readyz").json() == {"status": "ready", "missing": []}
+    assert http.get("/readyz").json() == {"status": "ready", "missing": [], "notes": []}

@@ -2,6 +2,7 @@
 missed, and a replay that is killed goes on when it is run again (I1, I3, I12).
 """
 
+import asyncio
 import subprocess
 import sys
 import threading
@@ -9,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 
 from sink.queries.query import Query
 from sink.store import Store
+from streams.log_kafka import open_log
+from streams.topics import Topics
 from tests.conftest import VarveUp, wait_until
 from tests.integration.test_kill import last_token, ready
 from tests.integration.test_rebuild import KEYS, answers, command, post, write_all_sorts
@@ -82,12 +86,16 @@ def test_what_differs_is_listed_and_served_only_when_it_is_said(varve_up: Callab
     varve = varve_up(tmp_path / "varve")
     token = post(varve.url, "points", {"series": KEYS, "valid_time": ["2025-01-01T00:00:00Z"] * len(KEYS), "value": [1.0] * len(KEYS)})
     series = httpx.get(f"{varve.url}/api/v1/series/key:{KEYS[3]}", timeout=60).json()["series_id"]
+    asyncio.run(say_of_another_version(varve.note.brokers))
     varve.stop()
     store = Store.open(Settings(data=varve.data), 1)
     store.change(Query("ALTER TABLE points UPDATE value = 2 WHERE series_id = {series:UUID}", {"series": series}))
     store.close()
 
     varve = varve_up(varve.data)
+    assert "version 0 of the fold" in httpx.get(f"{varve.url}/readyz", timeout=60).json()["notes"][0]
+    doctor = command("doctor", "--data", str(varve.data))
+    assert doctor.returncode == 1 and "`varve replay` builds them anew" in doctor.stdout, doctor.stdout + doctor.stderr
     checked = replay(varve.data, "--check")
     assert checked.returncode == 1, checked.stdout + checked.stderr
     assert "1 series or runs differ" in checked.stdout
@@ -100,6 +108,13 @@ def test_what_differs_is_listed_and_served_only_when_it_is_said(varve_up: Callab
     ready(varve)
     body = httpx.get(f"{varve.url}/api/v1/values/flat", params={"key": KEYS[3], "after": token}, timeout=60).text
     assert '"value":1' in body
+    assert httpx.get(f"{varve.url}/readyz", timeout=60).json()["notes"] == []
+
+
+async def say_of_another_version(brokers: str) -> None:
+    log = await open_log(brokers, Topics("varve", 4), 1)
+    await log.append(log.topics.generations, 0, orjson.dumps({"generation": 1, "views": 0}), key=b"serving")
+    await log.close()
 
 
 def test_without_a_server_it_says_how_to_start_one(tmp_path: Path) -> None:
