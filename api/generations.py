@@ -82,13 +82,13 @@ class Generations:
         return Built(one.topics.generation, one.watermarks.current, int(rows[0]["rows"]), trouble, failed is not None)
 
     async def differences(self, generation: int) -> list[Difference]:
-        """At the watermark vector of the served one, which the other must have reached."""
+        """At the watermark vector of the served one, once the other has reached it."""
         one, vector = self._named(generation), self._watermarks.current
-        self._refuse_behind(one, vector)
+        await self._reached(one, vector)
         return await asyncio.to_thread(differences, self._served, one.store, vector)
 
     async def serve(self, generation: int) -> None:
-        self._refuse_behind(self._named(generation), self._watermarks.current)
+        await self._reached(self._named(generation), self._watermarks.current)
         await serve(self._log, self._topics, generation)
 
     async def drop(self, generation: int) -> None:
@@ -114,9 +114,10 @@ class Generations:
             )
         return one
 
-    def _refuse_behind(self, one: _Building, vector: tuple[int, ...]) -> None:
-        missing = sum(max(0, there - here) for there, here in zip(vector, one.watermarks.current, strict=True))
-        if missing:
+    async def _reached(self, one: _Building, vector: tuple[int, ...]) -> None:
+        offsets = {partition: end - 1 for partition, end in enumerate(vector)}
+        if not await one.watermarks.reached(offsets, self._settings.http.wait_seconds_max):
+            missing = sum(max(0, there - here) for there, here in zip(vector, one.watermarks.current, strict=True))
             words = f"generation {one.topics.generation} lacks {missing} event record(s) that are served: wait until it has caught up"
             raise Conflict("generation-behind", words)
 

@@ -24,6 +24,7 @@ from bench.increments import hot_counter, hot_reads, increments, increments_json
 from bench.machine import machine
 from bench.reads import as_of_read, bulk_read, collapse, flat_read
 from bench.recovery import recovery
+from bench.replay import replay
 from bench.rig import Rig
 from bench.rollups import refresh, rollups, stale_rollups
 from bench.row import Outcome, Row, Wrong
@@ -39,7 +40,7 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
-        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh,
+        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, replay,
     )
 }  # fmt: skip
 FAILURES = (

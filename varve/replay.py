@@ -26,6 +26,7 @@ ASKED_EVERY_SECONDS = 0.5
 SILENT_SECONDS_MAX = 120.0  # of a server that is being started again
 SERVED_SECONDS_MAX = 180.0
 LISTED_MAX = 20
+CLOSE_RECORDS = 100  # behind what is served, where writes go on: the server waits for these
 CLOCK = SystemClock()
 T = TypeVar("T")
 
@@ -107,7 +108,9 @@ async def _caught_up(log: KafkaLog, server: "_Server", replay: Replay, bar: Show
             raise Unavailable("build-failed", f"the server cannot fill generation {built['generation']}: {built['trouble']}")
         ends = await log.ends(replay.topics.events)
         bar.at(sum(built["vector"]), sum(ends.values()), built["points"])
-        if replay.folded and all(one >= other for one, other in zip(built["vector"], state["served"]["vector"], strict=True)):
+        behind = sum(max(0, there - here) for there, here in zip(state["served"]["vector"], built["vector"], strict=True))
+        if replay.folded and behind <= CLOSE_RECORDS:
+            bar.caught_up()
             return
         await asyncio.sleep(ASKED_EVERY_SECONDS)
 

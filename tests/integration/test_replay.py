@@ -130,10 +130,11 @@ def test_the_generation_that_is_served_is_not_dropped(running_varve: VarveUp) ->
     assert httpx.post(f"{running_varve.url}/api/v1/generations/99/serve", timeout=60).status_code == 404
 
 
-def test_a_generation_that_is_behind_is_not_served(running_varve: VarveUp) -> None:
+def test_a_generation_that_is_behind_is_not_served(varve_up: Callable[..., VarveUp]) -> None:
     """Nobody folds into it here."""
-    url = f"{running_varve.url}/api/v1/generations"
-    post(running_varve.url, "points", {"series": "behind", "valid_time": "2025-01-01T00:00:00Z", "value": 1.0})
+    varve = varve_up(environment={"VARVE_HTTP__WAIT_SECONDS_MAX": "2"})
+    url = f"{varve.url}/api/v1/generations"
+    post(varve.url, "points", {"series": "behind", "valid_time": "2025-01-01T00:00:00Z", "value": 1.0})
     number = httpx.post(url, timeout=60).json()["generation"]
     try:
         refused = httpx.post(f"{url}/{number}/serve", timeout=60)
