@@ -205,8 +205,8 @@ async def read_all(log: Log, topic: str, partition: int) -> Sequence[LogRecord]:
 
 
 async def settled(log: Log, topics: Topics, crew: Crew, seconds_max: float = 60.0) -> None:
-    """Until the state of every partition is remembered up to the end of its log, and of the intake."""
-    deadline = time.monotonic() + seconds_max
+    """Until the state of every partition is remembered up to the end of its log, and of the intake; seconds_max: of no progress."""
+    deadline, before = time.monotonic() + seconds_max, [0]
     fold_log, route_log = (topic.name for topic in changelogs(topics))
     while True:
         crew.revive()
@@ -216,6 +216,8 @@ async def settled(log: Log, topics: Topics, crew: Crew, seconds_max: float = 60.
             behind = [-1]
         if not any(behind):
             return
+        if behind != before:
+            deadline, before = time.monotonic() + seconds_max, behind
         assert time.monotonic() < deadline, f"not folded within {seconds_max} s: {behind} records behind; {crew.ends}"
         await asyncio.sleep(0.3)
 
