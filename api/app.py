@@ -12,7 +12,7 @@ from api.doors.tempodb import routes as tempodb
 from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
-from api.native import deletions, generations, increments, points, rollups, runs, series, status, updates, values
+from api.native import deletions, generations, increments, live, points, rollups, runs, series, status, updates, values
 from api.parts import Parts
 
 
@@ -22,7 +22,7 @@ def create_app(parts: Parts) -> FastAPI:
         version=own_version(),
         description="Bitemporal time series: nothing is ever overwritten. Native routes under /api/v1; TimeDB's at /.",
     )
-    for room in (status, generations, points, increments, deletions, updates, runs, values, rollups, series, timedb, tempodb):
+    for room in (status, generations, points, increments, deletions, updates, runs, values, rollups, series, live, timedb, tempodb):
         app.include_router(room.router(parts))
     errors.install(app, (TIMEDB, TEMPODB))
     return app

@@ -19,6 +19,8 @@ class Watermarks(Protocol):
 
     async def reached(self, offsets: Mapping[int, int], seconds: float) -> bool: ...
 
+    async def moved(self, vector: Mapping[int, int], seconds: float) -> bool: ...
+
 
 class Views:
     def __init__(self, watermarks: Watermarks, log_id: str, http: HttpSettings) -> None:
@@ -28,6 +30,10 @@ class Views:
 
     def vector(self) -> dict[int, int]:
         return dict(self._watermarks.vector())
+
+    async def moved(self, vector: Mapping[int, int], seconds_max: float) -> bool:
+        """Whether any partition went beyond the vector in time."""
+        return await self._watermarks.moved(vector, seconds_max)
 
     def is_behind(self, token: Token) -> bool:
         vector = self._watermarks.vector()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     offsets: Mapping[int, int]
+    any: bool
     loop: asyncio.AbstractEventLoop
     arrived: asyncio.Future[bool]
 
@@ -41,17 +42,24 @@ class Watermarks:
             if next_offset <= self._vector[partition]:
                 return
             self._vector[partition] = next_offset
-            woken = [waiter for waiter in self._waiters if self._holds(waiter.offsets)]
+            woken = [waiter for waiter in self._waiters if self._holds(waiter)]
             self._waiters.difference_update(woken)
         for waiter in woken:
             waiter.loop.call_soon_threadsafe(waiter.wake)
 
     async def reached(self, offsets: Mapping[int, int], seconds_max: float) -> bool:
         """Whether the records at these offsets, by partition, became visible in time."""
+        return await self._came(offsets, False, seconds_max)
+
+    async def moved(self, vector: Mapping[int, int], seconds_max: float) -> bool:
+        """Whether any partition went beyond the vector in time."""
+        return await self._came(vector, True, seconds_max)
+
+    async def _came(self, offsets: Mapping[int, int], any_: bool, seconds_max: float) -> bool:
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(offsets, loop, loop.create_future())
+        waiter = _Waiter(offsets, any_, loop, loop.create_future())
         with self._lock:
-            if self._holds(offsets):
+            if self._holds(waiter):
                 return True
             self._waiters.add(waiter)
         try:
@@ -62,5 +70,6 @@ class Watermarks:
             with self._lock:
                 self._waiters.discard(waiter)
 
-    def _holds(self, offsets: Mapping[int, int]) -> bool:
-        return all(self._vector[partition] > offset for partition, offset in offsets.items())
+    def _holds(self, waiter: _Waiter) -> bool:
+        beyond = (self._vector[partition] > offset for partition, offset in waiter.offsets.items())
+        return any(beyond) if waiter.any else all(beyond)

@@ -164,6 +164,9 @@ class Marks:
         await asyncio.sleep(0)
         return False
 
+    async def moved(self, vector: Mapping[int, int], seconds_max: float) -> bool:
+        return await self.reached(vector, seconds_max)
+
 
 def test_a_wait_that_is_given_up_says_its_token_and_held_requests_are_bounded() -> None:
     async def run() -> None:
