@@ -6,6 +6,7 @@ stderr; exit 78 = refused (starting again would fail again), 1 = failed (it may 
 
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -120,6 +121,22 @@ def rebuild(data: DataOption = None, yes: Annotated[bool, typer.Option("--yes", 
 
     if not run_rebuild(read_settings(data), say, lambda question: yes or typer.confirm(question)):
         raise typer.Exit(1)
+
+
+@app.command()
+def backup(directory: Annotated[Path, typer.Argument(help="where the files go; what is new is added")], data: DataOption = None) -> None:
+    """Write the log to files (Parquet, with checksums); everything else is built from it."""
+    from varve.backup import run_backup
+
+    run_backup(read_settings(data), directory, say)
+
+
+@app.command()
+def restore(directory: Annotated[Path, typer.Argument(help="a directory that `varve backup` wrote")], data: DataOption = None) -> None:
+    """Make a new log of a backup, in a data directory that has none."""
+    from varve.backup import run_restore
+
+    run_restore(read_settings(data), directory, say)
 
 
 @app.command()

@@ -12,7 +12,7 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def transfer(words: str, rows: int | None, shown: bool | None = None) -> Iterator[Advance]:
+def transfer(what: str, rows: int | None, shown: bool | None = None, words: str = "rows") -> Iterator[Advance]:
     """advance(rows) tells how far it is; rows None: not known beforehand. shown None: as the terminal and the length suggest."""
     long_enough = rows is None or rows >= SHOWN_ROWS_MIN
     if not (sys.stderr.isatty() and long_enough if shown is None else shown):
@@ -21,7 +21,7 @@ def transfer(words: str, rows: int | None, shown: bool | None = None) -> Iterato
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(words), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(words, total=rows)
+        task = bars.add_task(what, total=rows)
         yield lambda done: bars.advance(task, done)

@@ -6,17 +6,14 @@ several machines. Refused while anything folds; may be killed anywhere and run a
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from sink.removal import Removal, carry_out_removal, plan_removal
 from streams.log_kafka import open_log
 from streams.rebuild import Plan, carry_out, plan_rebuild, refuse_while_folding
 from streams.topics import Topics
-from varve.broker import broker_in
 from varve.errors import NotFound
-from varve.running import directory_held
-from varve.settings import Settings, cache_directory, java_home
-from varve.up import end_left_overs
+from varve.offline import offline
+from varve.settings import Settings
 
 Say = Callable[[str], None]
 Confirm = Callable[[str], bool]
@@ -24,26 +21,10 @@ Confirm = Callable[[str], bool]
 
 def run_rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
     """Whether it was done: False where the person said no."""
-    settings = settings.model_copy(update={"data": settings.data.resolve()})
     if not settings.log.brokers and not (settings.data / "broker" / "log").is_dir():
         raise NotFound("no-log", f"{settings.data} holds no log: name the data directory with --data, or a broker in VARVE_LOG__BROKERS")
-    with directory_held(settings.data):
-        end_left_overs(settings.data)
-        with _broker(settings) as brokers:
-            log_settings = settings.log.model_copy(update={"brokers": brokers})
-            return asyncio.run(_rebuild(settings.model_copy(update={"log": log_settings}), say, confirm))
-
-
-@contextmanager
-def _broker(settings: Settings) -> Iterator[str]:
-    if settings.log.brokers:
-        yield settings.log.brokers
-        return
-    embedded = broker_in(settings.data, cache_directory(settings.data), settings.log.heap_mb, java_home())
-    try:
-        yield embedded.start()
-    finally:
-        embedded.stop()
+    with offline(settings) as reached:
+        return asyncio.run(_rebuild(reached, say, confirm))
 
 
 async def _rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:

@@ -8,6 +8,7 @@ run again.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -18,7 +19,7 @@ from streams.replay import Replay, following, make_own_topics, own_topics
 from streams.topics import Topics
 from varve.client_http import error_of
 from varve.clock import SystemClock
-from varve.errors import Unavailable
+from varve.errors import NotFound, Unavailable
 from varve.replay_progress import Shown, shown
 from varve.settings import Settings
 
@@ -67,9 +68,7 @@ async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[s
     """Whether all is as it should be, and the generation that is wanted no more."""
     number = replay.topics.generation
     async with _Server(wanted.url) as server:
-        with shown(say) as bar:
-            await _caught_up(log, server, replay, bar)
-        found = (await server.ask("GET", f"/{number}/differences"))["differences"]
+        found = await _compared(log, server, replay, say)
         for line in _told(found, log.topics.generation, number):
             say(line)
         if wanted.check:
@@ -77,7 +76,8 @@ async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[s
         if found and not wanted.serve_anyway(f"Serve generation {number} although it differs?"):
             say("it is not served: `varve replay --yes` serves it, `varve replay --check` removes it")
             return False, None
-        await server.ask("POST", f"/{number}/serve")
+        with suppress(NotFound):  # asked again of a server that was killed after it had flipped; else _served() will tell
+            await server.ask("POST", f"/{number}/serve")
         await _served(server, replay)
         say(f"generation {number} is served")
         return True, log.topics
@@ -95,6 +95,15 @@ async def _beside(replay: Replay, work: Coroutine[Any, Any, T]) -> T:
         folding.cancel()
         working.cancel()
         await asyncio.gather(folding, working, return_exceptions=True)
+
+
+async def _compared(log: KafkaLog, server: "_Server", replay: Replay, say: Callable[[str], None]) -> list[Mapping[str, Any]]:
+    while True:
+        with shown(say) as bar:
+            await _caught_up(log, server, replay, bar)
+        with suppress(NotFound):  # the server was started again meanwhile, and knows of no generation but the served one
+            found: list[Mapping[str, Any]] = (await server.ask("GET", f"/{replay.topics.generation}/differences"))["differences"]
+            return found
 
 
 async def _caught_up(log: KafkaLog, server: "_Server", replay: Replay, bar: Shown) -> None:

@@ -18,7 +18,7 @@ from sink.store import Store
 from streams.log_kafka import open_log
 from streams.topics import Topics
 from tests.conftest import VarveUp, wait_until
-from tests.integration.test_kill import last_token, ready
+from tests.integration.test_kill import kill, last_token, ready
 from tests.integration.test_rebuild import KEYS, answers, command, post, write_all_sorts
 from varve.settings import Settings
 
@@ -27,6 +27,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 def replay(data: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return command("replay", "--data", str(data), *options)
+
+
+def begun(varve: VarveUp) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "varve.cli", "replay", "--data", str(varve.data)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    assert b"generation 2 of the views is being built" in process.stdout.readline()
+    return process
 
 
 def generation(varve: VarveUp) -> int:
@@ -52,7 +60,9 @@ class Writer(threading.Thread):
                 self.added += 1
 
 
-def test_reads_are_byte_equal_after_a_replay_that_was_killed_while_others_write(varve_up: Callable[..., VarveUp], tmp_path: Path) -> None:
+def test_reads_are_byte_equal_after_a_replay_though_it_and_the_server_are_killed_and_others_write(
+    varve_up: Callable[..., VarveUp], tmp_path: Path
+) -> None:
     varve = varve_up(tmp_path / "varve")
     write_all_sorts(varve.url)
     token = last_token(varve)
@@ -60,17 +70,17 @@ def test_reads_are_byte_equal_after_a_replay_that_was_killed_while_others_write(
     writer = Writer(varve.url)
     writer.start()
     try:
-        killed = subprocess.Popen([sys.executable, "-m", "varve.cli", "replay", "--data", str(varve.data)], stdout=subprocess.PIPE)
-        assert killed.stdout is not None
-        assert b"generation 2 of the views is being built" in killed.stdout.readline()
+        killed = begun(varve)
         killed.kill()
         killed.wait()
-        done = replay(varve.data)
+        going_on = begun(varve)
+        kill(varve, "server")
+        said, _ = going_on.communicate(timeout=200)
     finally:
         writer.stopped.set()
         writer.join()
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "generations 1 and 2 hold the same rows of every series" in done.stdout
+    assert going_on.returncode == 0, said
+    assert b"generations 1 and 2 hold the same rows of every series" in said
     ready(varve)
     assert generation(varve) == 2
     assert answers(varve.url, token) == before

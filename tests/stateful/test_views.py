@@ -166,7 +166,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.DataObject, kind: str) -> None:
     found, gone = drawn.draw(written(*KINDS[kind]))

@@ -1,0 +1,224 @@
+"""The log as files that anybody can read, and back: Parquet, zstd, one row a record, with a manifest of checksums (I1).
+
+Before: `varve backup` of a running log, again and again: only what came since is written. After: `varve restore` into an empty one.
+Offsets stay what they were, so positions and versions do; the log's id, and with it every token, is a new one.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from streams.log import Headers, Log, LogRecord
+from streams.topics import Topics
+from varve.codec import ARROW, decode, encode
+from varve.errors import Conflict, Fault, Incorrect, VarveError
+from varve.record import stamped
+
+FORMAT = 1
+MANIFEST = "varve-backup.json"
+FILE_BYTES_MAX, FILE_RECORDS_MAX = 64 * 1024 * 1024, 50_000
+APPENDED_AT_ONCE = 64
+FORMER = 1_000_000  # added to an intake partition's number: positions of the former intake guard nothing in the new one (I3)
+_POLL_SECONDS, _SILENT_POLLS_MAX = 1.0, 20
+_SCHEMA = pa.schema(
+    [
+        ("offset", pa.int64()),
+        ("stored", pa.timestamp("ns", "UTC")),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("headers", pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))),
+    ]
+)
+Told = Callable[[int], None]  # so many records more
+
+
+@dataclass(frozen=True)
+class BackupFile:
+    """until: the offset after its last record."""
+
+    name: str
+    topic: str  # events or dead-letters
+    partition: int
+    first: int
+    until: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    log_id: str
+    partitions: int
+    files: tuple[BackupFile, ...] = ()
+
+    def until(self, topic: str, partition: int) -> int:
+        return max((one.until for one in self.files if (one.topic, one.partition) == (topic, partition)), default=0)
+
+    @property
+    def records(self) -> int:
+        return sum(one.until - one.first for one in self.files)
+
+
+def read_manifest(directory: Path) -> Manifest | None:
+    """None where there is none; Incorrect where it is another program's or a later version's."""
+    file = directory / MANIFEST
+    if not file.exists():
+        return None
+    try:
+        told = json.loads(file.read_text())
+        assert told["format"] == FORMAT
+        return Manifest(told["log_id"], told["partitions"], tuple(BackupFile(**one) for one in told["files"]))
+    except (AssertionError, KeyError, TypeError, ValueError) as reason:
+        raise Incorrect("backup-unread", f"{file} is not of format {FORMAT} ({reason}): was it written by another version?") from None
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Whole or not at all."""
+    draft = directory / f"{MANIFEST}.new"
+    draft.write_text(json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n")
+    draft.replace(directory / MANIFEST)
+
+
+async def plan_backup(log: Log, topics: Topics, directory: Path) -> tuple[Manifest, dict[tuple[str, int], int]]:
+    """What is there already, and how far each topic's partitions go now."""
+    manifest = read_manifest(directory) or Manifest(log.log_id, topics.partitions)
+    if manifest.log_id != log.log_id:
+        words = f"{directory} holds a backup of log {manifest.log_id}, this is {log.log_id}: choose another directory"
+        raise Conflict("backup-of-another-log", words)
+    ends = {(topic, partition): end for topic in _names(topics) for partition, end in (await log.ends(_names(topics)[topic])).items()}
+    for partition, start in (await log.starts(topics.events)).items():
+        if start > manifest.until("events", partition):
+            words = f"{topics.events} partition {partition} starts at {start}: its first records are gone, and no backup can hold them"
+            raise Fault("log-lost-head", words)
+    return manifest, ends
+
+
+async def back_up(log: Log, topics: Topics, directory: Path, told: Told) -> Manifest:
+    """Everything up to the ends of now. Each file is in the manifest once it is whole: cut short, the next run goes on."""
+    manifest, ends = await plan_backup(log, topics, directory)
+    for (topic, partition), end in sorted(ends.items()):
+        async for records in _chunks(log, _names(topics)[topic], partition, manifest.until(topic, partition), end):
+            file = await asyncio.to_thread(_written, directory, topic, partition, records)
+            manifest = replace(manifest, files=(*manifest.files, file))
+            await asyncio.to_thread(write_manifest, directory, manifest)
+            told(len(records))
+    return manifest
+
+
+def check_files(directory: Path, manifest: Manifest) -> None:
+    """Before anything is restored: every file is there, as it was written, and none is missing in between."""
+    reached: dict[tuple[str, int], int] = {}
+    for one in manifest.files:
+        place = directory / one.name
+        if not place.exists() or _sha256(place) != one.sha256:
+            raise Fault("backup-damaged", f"{place} {'is damaged' if place.exists() else 'is missing'}: restore it from another copy")
+        if one.first != reached.setdefault((one.topic, one.partition), 0):
+            raise Fault("backup-damaged", f"{directory}: records of {one.topic} partition {one.partition} before {one.first} are missing")
+        reached[one.topic, one.partition] = one.until
+
+
+async def restore(log: Log, topics: Topics, directory: Path, manifest: Manifest, told: Told) -> None:
+    """Into a log that holds no event yet."""
+    held = sum((await log.ends(topics.events)).values())
+    if held:
+        raise Conflict("log-not-empty", f"this log holds {held} event record(s) already: restore into an empty data directory or prefix")
+    if manifest.partitions != topics.partitions:
+        words = f"the backup has {manifest.partitions} partitions and this log {topics.partitions}: VARVE_LOG__PARTITIONS says how many"
+        raise Conflict("partition-count-differs", words)
+    for one in manifest.files:
+        for records in _read(directory, one):
+            await _append(log, _names(topics)[one.topic], one, records)
+            told(len(records))
+
+
+def _names(topics: Topics) -> dict[str, str]:
+    return {"events": topics.events, "dead-letters": topics.dead_letters}
+
+
+async def _chunks(log: Log, topic: str, partition: int, first: int, end: int) -> AsyncIterator[list[LogRecord]]:
+    """Records of [first, end), as many at once as one file holds."""
+    reader, at, held, size, silent = log.reader(topic, {partition: first}), first, list[LogRecord](), 0, 0
+    try:
+        while at < end:
+            found = [record for record in await reader.poll(_POLL_SECONDS, 200) if record.offset < end]
+            silent = 0 if found else silent + 1
+            if silent > _SILENT_POLLS_MAX:
+                raise Fault("topic-unread", f"{topic} partition {partition} could not be read to {end}: see the broker's log")
+            for record in found:
+                at, size = record.offset + 1, size + len(record.value)
+                held.append(record)
+            if size >= FILE_BYTES_MAX or len(held) >= FILE_RECORDS_MAX or (at >= end and held):
+                yield held
+                held, size = [], 0
+    finally:
+        await reader.close()
+
+
+def _written(directory: Path, topic: str, partition: int, records: Sequence[LogRecord]) -> BackupFile:
+    first, until = records[0].offset, records[-1].offset + 1
+    name = f"{topic}-{partition:03d}-{first:012d}.parquet"
+    columns = {
+        "offset": [record.offset for record in records],
+        "stored": [record.timestamp for record in records],
+        "key": [record.key for record in records],
+        "value": [record.value for record in records],
+        "headers": [[{"name": name, "value": value} for name, value in record.headers] for record in records],
+    }
+    draft = directory / f"{name}.new"
+    pq.write_table(pa.table(columns, _SCHEMA), draft, compression="zstd")
+    draft.replace(directory / name)
+    return BackupFile(name, topic, partition, first, until, _sha256(directory / name))
+
+
+def _read(directory: Path, file: BackupFile) -> Iterator[list[Mapping[str, object]]]:
+    with pq.ParquetFile(directory / file.name) as source:
+        for batch in source.iter_batches(batch_size=APPENDED_AT_ONCE):
+            stored = batch.column("stored").cast(pa.int64())
+            yield batch.set_column(batch.schema.get_field_index("stored"), "stored", stored).to_pylist()
+
+
+async def _append(log: Log, topic: str, file: BackupFile, records: Sequence[Mapping[str, object]]) -> None:
+    made = await asyncio.to_thread(lambda: [_restored(file.topic, one) for one in records])
+    appended = await asyncio.gather(*(log.append(topic, file.partition, value, key=key, headers=headers) for key, value, headers in made))
+    for one, there in zip(records, appended, strict=True):
+        if there.offset != one["offset"] and file.topic == "events":
+            words = f"{topic} partition {file.partition}: record {one['offset']} came to stand at {there.offset}: others write there"
+            raise Fault("restore-shifted", words)
+
+
+def _restored(topic: str, one: Mapping[str, object]) -> tuple[bytes | None, bytes, Headers]:
+    """An event without a stamp had its record's: the new log's clock would give it another one (I4)."""
+    key, value, stored = one["key"], one["value"], one["stored"]
+    assert isinstance(value, bytes)
+    assert isinstance(stored, int)
+    assert key is None or isinstance(key, bytes)
+    given = one["headers"]
+    assert isinstance(given, list)
+    headers: Headers = tuple((str(pair["name"]), bytes(pair["value"])) for pair in given)
+    if topic != "events":
+        return key, value, headers
+    headers = tuple((name, _former(word) if name == "intake" else word) for name, word in headers)
+    try:
+        kind = next((word.decode() for name, word in headers if name == "content-type"), None)
+        record = decode(value, kind)
+    except (VarveError, UnicodeDecodeError):
+        return key, value, headers  # a dead letter then, and again
+    if all(event.recorded_time is not None for event in record.events):
+        return key, value, headers
+    others = tuple(pair for pair in headers if pair[0] != "content-type")
+    return key, encode(stamped(record, stored)), (*others, ("content-type", ARROW.encode()))
+
+
+def _former(position: bytes) -> bytes:
+    partition, _, offset = position.partition(b"-")
+    return b"%d-%s" % (int(partition) + FORMER, offset) if partition.isdigit() else position
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
