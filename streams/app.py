@@ -106,7 +106,7 @@ class Worker:
         self._changed = asyncio.Event()
         self._draining = False
         self._ticked = clock.monotonic()
-        self._heard: float | None = None  # when the group last answered a heartbeat; none before the first
+        self._heard: float | None = None  # when the group last answered; none before it has given us partitions
         self._app = build_app(settings, topics)
         self._state, self._routes = (self._table(*one) for one in zip(("state", "routes"), changelogs(topics), strict=True))
         for topic in (topics.events, topics.intake):
@@ -153,6 +153,7 @@ class Worker:
                 tp = TP(lane.topic, lane.partition)
                 positions[tp] = lane.first
                 await consumer._seek(tp, lane.first)  # noqa: SLF001
+            self._heard = self._clock.monotonic()  # it has just given us partitions
             self._say("ready")
             return positions
 
