@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from varve.codec import COMPRESSED_ROWS_MIN, READ_IN_PLACE
+from varve.codec import read_options, write_options
 
 _UUID = pa.binary(16)  # big-endian bytes of the UUID
 _TIME = pa.timestamp("ns", "UTC")
@@ -175,7 +175,7 @@ def encode_points(folded: Folded, *, rows_max: int = 1 << 17) -> list[PointsReco
 
 def decode_points(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> PointsMessage:
     found = dict(headers)
-    table = pa.ipc.open_stream(value, options=READ_IN_PLACE).read_all() if value else None
+    table = pa.ipc.open_stream(value, options=read_options(value)).read_all() if value else None
     return PointsMessage(found["table"].decode(), table, int(found["position"]), found["last"] == b"1")
 
 
@@ -185,7 +185,6 @@ def _headers(name: str, offset: int, last: bool) -> tuple[tuple[str, bytes], ...
 
 def _ipc(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    kind = "lz4" if table.num_rows >= COMPRESSED_ROWS_MIN else None
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=kind, use_threads=False)) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=write_options(table.num_rows)) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())

@@ -27,7 +27,7 @@ JSON = "application/json"
 METADATA = b"varve.events"
 _ARROW_START = b"\xff\xff\xff\xff"  # the continuation marker that opens an IPC stream
 COMPRESSED_ROWS_MIN = 512  # small records gain little by it
-READ_IN_PLACE = pa.ipc.IpcReadOptions(use_threads=False)  # handing LZ4 frames to Arrow's threads takes ten times as long as reading them
+THREADED_BYTES_MIN, THREADED_ROWS_MIN = 1 << 18, 20_000  # below, handing LZ4 frames to Arrow's threads takes ten times as long as they do
 ROW_TYPES = frozenset({"points_written", "points_incremented", "points_updated", "series_rewritten"})
 # Old version -> what lifts an event's body to the next one. Version 1 is the first.
 UPCASTERS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -55,8 +55,7 @@ def encode(record: Record) -> bytes:
     batch = record_batch(record.points, len(record.events))
     schema = batch.schema.with_metadata({METADATA: envelopes})
     sink = pa.BufferOutputStream()
-    kind = "lz4" if batch.num_rows >= COMPRESSED_ROWS_MIN else None
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression=kind, use_threads=False)) as writer:
+    with pa.ipc.new_stream(sink, schema, options=write_options(batch.num_rows)) as writer:
         writer.write_batch(batch.replace_schema_metadata({METADATA: envelopes}))
     return bytes(sink.getvalue())
 
@@ -72,6 +71,15 @@ def encode_json(record: Record) -> bytes:
             columns["known_time"] = [body["known_time"] if known is None else known for known in columns["known_time"]]
         bodies.append(body | columns)
     return orjson.dumps(bodies)
+
+
+def read_options(value: bytes) -> pa.ipc.IpcReadOptions:
+    return pa.ipc.IpcReadOptions(use_threads=len(value) >= THREADED_BYTES_MIN)
+
+
+def write_options(rows: int) -> pa.ipc.IpcWriteOptions:
+    """LZ4 where there are many."""
+    return pa.ipc.IpcWriteOptions(compression="lz4" if rows >= COMPRESSED_ROWS_MIN else None, use_threads=rows >= THREADED_ROWS_MIN)
 
 
 def event_key(tenant: uuid.UUID, event_id: str) -> bytes:
@@ -159,7 +167,7 @@ def _validated(body: dict[str, Any], number: int) -> Event:
 
 def _decode_arrow(value: bytes) -> Record:
     try:
-        table = pa.ipc.open_stream(value, options=READ_IN_PLACE).read_all()
+        table = pa.ipc.open_stream(value, options=read_options(value)).read_all()
         bodies = orjson.loads((table.schema.metadata or {})[METADATA])
     except (pa.ArrowException, OSError, EOFError) as error:
         raise Incorrect("arrow-malformed", f"not an Arrow IPC stream: {error}") from None

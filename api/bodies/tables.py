@@ -15,7 +15,7 @@ import pyarrow.csv
 import pyarrow.ipc
 
 from api.request import ARROW, CSV, JSON, NDJSON, parse_json
-from varve.codec import READ_IN_PLACE
+from varve.codec import read_options
 from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect
 
 ENVELOPE = ("known_time", "run_id", "changed_by", "if_series_version")
@@ -135,7 +135,7 @@ def _csv(body: bytes) -> dict[str, Any]:
 
 def _arrow(body: bytes) -> dict[str, Any]:
     try:
-        table = pyarrow.ipc.open_stream(body, options=READ_IN_PLACE).read_all()
+        table = pyarrow.ipc.open_stream(body, options=read_options(body)).read_all()
         table.validate(full=True)  # a hostile body must not reach code that trusts offsets
     except (pa.ArrowException, OSError, EOFError) as error:
         raise Incorrect("arrow-malformed", f"not an Arrow IPC stream: {str(error).splitlines()[0]}") from None
