@@ -278,7 +278,8 @@ class Worker:
 
     def _leave_if_forgotten(self) -> None:
         silent = 0.0 if self._heard is None else self._clock.monotonic() - self._heard
-        if silent > self._settings.worker.forgotten_seconds:
+        worker = self._settings.worker
+        if silent > max(worker.forgotten_seconds, 2 * worker.session_seconds):  # a rebalance may wait for another's session to end
             leave(EXIT_OUTAGE, f"the group has not answered for {silent:.0f} s: a worker that starts anew joins it again")
 
     async def _tick(self) -> None:

@@ -43,7 +43,9 @@ class HttpSettings(_Group):
 class WorkerSettings(_Group):
     name: str = Field("worker-1", description="this worker's name: its static membership in the group; empty takes the host's name")
     session_seconds: float = Field(8.0, ge=2, description="a worker silent for so long loses its partitions")
-    forgotten_seconds: float = Field(24.0, gt=0, description="a worker whose group answers no heartbeat for so long ends, to join it anew")
+    forgotten_seconds: float = Field(
+        24.0, gt=0, description="a worker whose group is silent for so long (two sessions at least) ends, to join it anew"
+    )
     stall_seconds: float = Field(4.0, gt=0, description="a worker whose loop slept so long leaves before writing; at most half the session")
     flush_seconds: float = Field(0.5, gt=0, description="how often the fold's state is written to its changelog")
     flush_records: int = Field(500, ge=1, description="records after which the fold's state is written at the latest")

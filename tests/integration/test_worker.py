@@ -126,7 +126,7 @@ def test_a_worker_whose_group_does_not_answer_ends_and_a_new_one_goes_on(tmp_pat
     own = EmbeddedBroker(tmp_path / "broker", jar_cache, 256, java_home())
 
     async def body(log: KafkaLog, topics: Topics, crew: Crew) -> None:
-        crew.session_seconds, crew.stall_seconds, crew.forgotten_seconds = 8.0, 4.0, 8.0
+        crew.session_seconds, crew.stall_seconds, crew.forgotten_seconds = 4.0, 2.0, 8.0
         crew.start("a")
         await log.append(topics.intake, 0, event(1))
         await settled(log, topics, crew, 40)
