@@ -72,7 +72,18 @@ def _uvicorn(assembly: Assembly, settings: Settings) -> uvicorn.Server:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75, limit_concurrency=settings.http.held_requests_max * 4, ws="none",
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return _Server(config, assembly)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, assembly: Assembly) -> None:
+        super().__init__(config)
+        self._assembly = assembly
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Else an open tail would hold it for all of GRACE_SECONDS."""
+        self._assembly.parts.views.closing.set()
+        await super().shutdown(sockets)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 Before: the writer, and reads with a token. After: the read takes its watermark vector (I9, I11).
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -27,13 +28,20 @@ class Views:
         self._watermarks, self._log_id = watermarks, log_id
         self._held_max, self._seconds_max = http.held_requests_max, http.wait_seconds_max
         self._held = 0
+        self.closing = asyncio.Event()  # what has no end of its own, as a live tail, ends then
 
     def vector(self) -> dict[int, int]:
         return dict(self._watermarks.vector())
 
     async def moved(self, vector: Mapping[int, int], seconds_max: float) -> bool:
-        """Whether any partition went beyond the vector in time."""
-        return await self._watermarks.moved(vector, seconds_max)
+        """Whether any partition went beyond the vector in time; False at once when the server closes."""
+        waiting = [asyncio.ensure_future(one) for one in (self._watermarks.moved(vector, seconds_max), self.closing.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return waiting[0].done() and waiting[0].result()
+        finally:
+            for one in waiting:
+                one.cancel()
 
     def is_behind(self, token: Token) -> bool:
         vector = self._watermarks.vector()

@@ -82,7 +82,7 @@ def _from_token(parts: Parts, text: str) -> dict[int, int]:
 async def _told(parts: Parts, who: Caller, chosen: Chosen, vector: dict[int, int], tails: asyncio.Semaphore) -> AsyncIterator[bytes]:
     async with tails:
         yield _position(_token(parts, vector))
-        while True:
+        while not parts.views.closing.is_set():
             now = parts.views.vector()
             if any(mark > vector[partition] for partition, mark in now.items()):
                 async for message in _between(parts, who, chosen, vector, now):

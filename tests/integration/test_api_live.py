@@ -1,13 +1,15 @@
 """The live tail tells what comes, once each, and goes on from any position; the log can be paged through."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.integration.api_server import Served
+from tests.integration.api_server import Served, start_server
 from tests.integration.conftest import client_of
 
 HOUR = "2025-01-01T00:00:00Z"
@@ -93,6 +95,15 @@ def test_deletions_are_told_and_new_series_too_where_none_is_named(http: httpx.C
         http.request("DELETE", "/api/v1/series/key:new/points", params={"from": HOUR, "until": "2025-01-02T00:00:00Z"}).raise_for_status()
         told, _ = after_writes(found, 1)
         assert [(event, row["cause"]) for event, row in told] == [("deletions", "deleted")]
+
+
+def test_a_tail_ends_when_the_server_stops(tmp_path: Path) -> None:
+    """Cleanly, and so at once: a body that is cut short would be an error here."""
+    own = start_server(tmp_path)
+    with client_of(own) as http, tail(http) as found:
+        until_position(found)
+        threading.Thread(target=own.stop).start()
+        assert [event for _, event, _ in found if event != "position"] == []
 
 
 def test_the_past_is_told_from_the_log_s_first_position(http: httpx.Client) -> None:
