@@ -90,6 +90,9 @@ async def plan_backup(log: Log, topics: Topics, directory: Path) -> tuple[Manife
     if manifest.log_id != log.log_id:
         words = f"{directory} holds a backup of log {manifest.log_id}, this is {log.log_id}: choose another directory"
         raise Conflict("backup-of-another-log", words)
+    for one in manifest.files:
+        if not (directory / one.name).exists():
+            raise Fault("backup-damaged", f"{directory / one.name} is missing: take it from another copy, or begin in an empty directory")
     ends = {(topic, partition): end for topic in _names(topics) for partition, end in (await log.ends(_names(topics)[topic])).items()}
     for partition, start in (await log.starts(topics.events)).items():
         if start > manifest.until("events", partition):
