@@ -13,24 +13,25 @@ from streams.receipts import Receipt
 from varve.errors import Unavailable, VarveError
 
 log = logging.getLogger(__name__)
-UNCLAIMED_MAX = 20_000
+KEPT_MAX = 20_000
 PLACE = tuple[int, int]
 
 
 class Receipts:
-    """run() in a task; `of` waits. A receipt may come before its append is acknowledged: the newest are kept unclaimed."""
+    """run() in a task; `of` waits. The newest are kept: a receipt may come before its append is acknowledged, and writes that share
+    a record ask for it one after another."""
 
     def __init__(self, source: Log, topic: str) -> None:
         self._log, self._topic = source, topic
         self._waiting: dict[PLACE, asyncio.Future[Receipt]] = {}
-        self._unclaimed: OrderedDict[PLACE, Receipt] = OrderedDict()
+        self._kept: OrderedDict[PLACE, Receipt] = OrderedDict()
         self._next: dict[int, int] = {}
         self.following = asyncio.Event()
 
     async def of(self, partition: int, offset: int, seconds: float) -> Receipt:
         place = (partition, offset)
-        if place in self._unclaimed:
-            return self._unclaimed.pop(place)
+        if place in self._kept:
+            return self._kept[place]
         waiting = self._waiting.setdefault(place, asyncio.get_running_loop().create_future())
         try:
             async with asyncio.timeout(seconds):
@@ -74,10 +75,8 @@ class Receipts:
             return
         place = (receipt.intake_partition, receipt.intake_offset)
         waiting = self._waiting.get(place)
-        if waiting is not None:
-            if not waiting.done():
-                waiting.set_result(receipt)
-            return
-        self._unclaimed[place] = receipt
-        while len(self._unclaimed) > UNCLAIMED_MAX:
-            self._unclaimed.popitem(last=False)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(receipt)
+        self._kept[place] = receipt
+        while len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)

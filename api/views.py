@@ -64,12 +64,20 @@ class Views:
         finally:
             self._held -= 1
 
-    async def after(self, text: str) -> None:
-        """A read that must see what the token's write wrote."""
+    def own(self, text: str) -> Token:
+        """What a client gave as after=; Conflict where it is another log's."""
         token = Token.parse(text)
         if token.log_id != self._log_id:
             raise Conflict("token-foreign", f"after: the token is of log {token.log_id[:8]}…, this is log {self._log_id[:8]}…")
+        return token
+
+    def token(self, vector: Mapping[int, int]) -> Token:
+        """Of the last records that a watermark vector shows."""
+        return Token(self._log_id, {partition: mark - 1 for partition, mark in vector.items() if mark > 0})
+
+    async def after(self, text: str) -> None:
+        """A read that must see what the token's write wrote."""
         try:
-            await self.reached(token)
+            await self.reached(self.own(text))
         except StillWaiting:
             raise Unavailable("view-late", f"after: not visible within {self._seconds_max:g} s: ask again later") from None

@@ -26,7 +26,6 @@ from api.stamps import random_event_id
 from api.verdict import answered, verdict_of, version_after
 from api.views import Views
 from streams.log import Log
-from streams.receipts import Receipt
 from streams.topics import Topics
 from varve.clock import Clock
 from varve.errors import Conflict, Fault, Incorrect
@@ -67,7 +66,6 @@ class Writer:
         self._events = [Lane(log, topics.events, partition, limits, guard.heard) for partition in range(topics.partitions)]
         self._intake = [Lane(log, topics.intake, partition, limits, guard.heard) for partition in range(topics.partitions)]
         self._turn = itertools.count()
-        self._asked: dict[tuple[int, int], asyncio.Future[Receipt]] = {}
         self._place = 0  # the intake partition of the small writes that are on their way together
         self._routed: asyncio.Future[None] | None = None  # done when the route agent has told of them
         self._busy: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -186,19 +184,11 @@ class Writer:
 
     async def _to_intake(self, record: Record, partition: int) -> tuple[Token, str]:
         appended = await self._intake[partition].append(record)
-        receipt = await self._receipt(partition, appended.offset)
+        receipt = await self._receipts.of(partition, appended.offset, self._http.wait_seconds_max)
         if receipt.refused:
             raise Incorrect("refused", f"the route agent refused the record: {receipt.refused}")
         status = receipt.outcomes.get(str(record.events[0].event_id), "applied")
         return Token(self._log_id, receipt.offsets), status
-
-    async def _receipt(self, partition: int, offset: int) -> Receipt:
-        """A receipt is handed out once: writes that share the record ask for it together."""
-        place = (partition, offset)
-        if place not in self._asked:
-            asked = self._asked[place] = asyncio.ensure_future(self._receipts.of(partition, offset, self._http.wait_seconds_max))
-            asked.add_done_callback(lambda _: self._asked.pop(place))
-        return await asyncio.shield(self._asked[place])
 
     async def _only_partition(self, record: Record) -> int | None:
         """The one that holds all of the record; None where several have parts, which a few rows tell of most."""

@@ -14,17 +14,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from api.answer import FORMS
-from api.native.series import SeriesAsked
-from api.native.values import ValuesAsked, select
+from api.native.values import ChosenAsked, select
 from api.parts import Parts
 from api.reads import Chosen
 from api.request import JSON, Asked, Caller, caller
 from sink.queries.arrived import DELETIONS, LAYERS, arrived
 from streams.log import LogRecord
 from varve.codec import decode, encode_json
-from varve.errors import Conflict, Unavailable, VarveError
+from varve.errors import Unavailable, VarveError
 from varve.position import Token
-from varve.record import Record
 
 Who = Annotated[Caller, Depends(caller)]
 ROWS_A_MESSAGE = 1_000
@@ -34,10 +32,9 @@ RECORDS_MAX = 500
 EVENT_STREAM = "text/event-stream"
 
 
-class LiveAsked(SeriesAsked):
+class LiveAsked(ChosenAsked):
     """Which series: ids, keys, every one that matches the filters now; without any, all of the tenant, those to come too."""
 
-    series_id: list[str] = Field([], description="repeat for several")
     after: Annotated[str | None, Query(description="a token, or a message's id: begin after it; now where absent")] = None
     cursor: None = Field(None, description="not here: a message's id is where to go on")
     limit: None = Field(None, description="not here: a tail has no end")  # type: ignore[assignment]  # a narrower question
@@ -56,7 +53,7 @@ def router(parts: Parts) -> APIRouter:
         """Layers and deletions of series as they become visible, as server-sent events; after= or Last-Event-ID goes on from a token."""
         since = request.headers.get("last-event-id") or asked.after
         vector = parts.views.vector() if since is None else _from_token(parts, since)
-        chosen = await select(parts, who, ValuesAsked.model_validate(asked.model_dump(exclude={"after", "cursor", "limit"})))
+        chosen = await select(parts, who, asked)
         if tails.locked():
             raise Unavailable("too-many-tails", f"{TAILS_MAX} live tails are open already: close one, or ask again later")
         return StreamingResponse(_told(parts, who, chosen, vector, tails), media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
@@ -73,22 +70,20 @@ def router(parts: Parts) -> APIRouter:
 
 def _from_token(parts: Parts, text: str) -> dict[int, int]:
     """Next offsets after the token; a partition that it does not name, from its start."""
-    token = Token.parse(text)
-    if token.log_id != parts.log.log_id:
-        raise Conflict("token-foreign", f"after: the token is of log {token.log_id[:8]}…, this is log {parts.log.log_id[:8]}…")
-    return {partition: token.offsets.get(partition, -1) + 1 for partition in range(parts.topics.partitions)}
+    offsets = parts.views.own(text).offsets
+    return {partition: offsets.get(partition, -1) + 1 for partition in range(parts.topics.partitions)}
 
 
 async def _told(parts: Parts, who: Caller, chosen: Chosen, vector: dict[int, int], tails: asyncio.Semaphore) -> AsyncIterator[bytes]:
     async with tails:
-        yield _position(_token(parts, vector))
+        yield _position(parts.views.token(vector))
         while not parts.views.closing.is_set():
             now = parts.views.vector()
             if any(mark > vector[partition] for partition, mark in now.items()):
                 async for message in _between(parts, who, chosen, vector, now):
                     yield message
                 vector = now
-                yield _position(_token(parts, vector))
+                yield _position(parts.views.token(vector))
             elif not await parts.views.moved(vector, ALIVE_SECONDS):
                 yield b": alive\n\n"
 
@@ -113,13 +108,9 @@ def _rows(name: str, rows: list[bytes]) -> bytes:
     return b"event: " + name.encode() + b"\ndata: [" + b",".join(rows) + b"]\n\n"
 
 
-def _position(token: str) -> bytes:
+def _position(token: Token) -> bytes:
     """A message of its own, so that a reader that keeps its id has had all before it."""
     return f'id: {token}\nevent: position\ndata: {{"token":"{token}"}}\n\n'.encode()
-
-
-def _token(parts: Parts, vector: Mapping[int, int]) -> str:
-    return str(Token(parts.log.log_id, {partition: mark - 1 for partition, mark in vector.items() if mark > 0}))
 
 
 async def _page(parts: Parts, who: Caller, at: dict[int, int], limit: int) -> tuple[list[dict[str, Any]], str, bool]:
@@ -138,7 +129,7 @@ async def _page(parts: Parts, who: Caller, at: dict[int, int], limit: int) -> tu
                     found += await asyncio.to_thread(_events_of, record, who)
         finally:
             await reader.close()
-    return found, _token(parts, at), any(at[partition] < end for partition, end in ends.items())
+    return found, str(parts.views.token(at)), any(at[partition] < end for partition, end in ends.items())
 
 
 def _events_of(record: LogRecord, who: Caller) -> list[dict[str, Any]]:
@@ -147,6 +138,6 @@ def _events_of(record: LogRecord, who: Caller) -> list[dict[str, Any]]:
         decoded = decode(record.value, record.header("content-type"))
     except VarveError:
         return []
-    bodies = orjson.loads(encode_json(Record(decoded.events, decoded.points)))
+    bodies = orjson.loads(encode_json(decoded))
     position = {"partition": record.partition, "offset": record.offset, "stored": record.timestamp}
     return [{"position": position, **body} for event, body in zip(decoded.events, bodies, strict=True) if event.tenant == who.tenant]

@@ -28,16 +28,20 @@ from sink.queries.selection import Selection
 from sink.queries.shape import Shape
 from varve.errors import Incorrect
 from varve.instants import NS_PER_SECOND
-from varve.position import Token
 
 Who = Annotated[Caller, Depends(caller)]
 _READ: dict[int | str, dict[str, Any]] = {200: {"description": "Rows", "content": {media: {} for media in FORMS}}}
 
 
-class ValuesAsked(SeriesAsked):
-    """Which series: ids, keys, or every one that matches the filters. Which layers: bounds of valid, known and recorded time."""
+class ChosenAsked(SeriesAsked):
+    """Which series: ids, keys, or every one that matches the filters."""
 
     series_id: list[str] = Field([], description="repeat for several")
+
+
+class ValuesAsked(ChosenAsked):
+    """And which layers: bounds of valid, known and recorded time."""
+
     from_: str | None = Field(None, alias="from", description="first valid_time, included")
     until: str | None = Field(None, description="last valid_time, excluded")
     as_of: str | None = Field(None, description="only what was known at this time")
@@ -121,7 +125,7 @@ async def answered(
     parts: Parts, request: Request, rows: AsyncIterator[bytes], media: str, at: Cursor, following: Cursor | None = None
 ) -> Response:
     """Rows as they are written (JSON: one a line), with what tells the watermark and the next page."""
-    headers = {"Varve-Watermark": str(Token(parts.log.log_id, {p: mark - 1 for p, mark in at.vector.items() if mark > 0}))}
+    headers = {"Varve-Watermark": str(parts.views.token(at.vector))}
     if following is not None:
         headers["Link"] = f'<{request.url.include_query_params(cursor=str(following))}>; rel="next"'
     frame = (b'{"data":', _tail(following)) if media == JSON else None
@@ -161,7 +165,7 @@ def _tail(following: Cursor | None) -> Any:
     return lambda count: f',"count":{count},"next":{said}}}'.encode()
 
 
-async def select(parts: Parts, who: Caller, asked: ValuesAsked) -> Chosen:
+async def select(parts: Parts, who: Caller, asked: ChosenAsked) -> Chosen:
     """Named series must be there (404 names the one that is not); filters choose among those that are."""
     named = [(f"key:{key}", id_of(who.tenant, f"key:{key}")) for key in asked.key] + [
         (one, id_of(who.tenant, one)) for one in asked.series_id
