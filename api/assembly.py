@@ -29,7 +29,7 @@ from sink.consumer import Sink, follow_progress
 from sink.refresh import Refresh
 from sink.store import Store
 from sink.watermark import Watermarks
-from streams.generations import another_served, serving
+from streams.generations import VIEWS, another_served
 from streams.log import Log
 from streams.topics import Topics
 from varve.clock import Clock
@@ -62,43 +62,40 @@ class Assembly:
 @asynccontextmanager
 async def assemble(settings: Settings, clock: Clock, *, with_sink: bool) -> AsyncIterator[Assembly]:
     """With a log on the broker of the settings."""
-    from streams.log_kafka import open_log
+    from streams.log_kafka import log_of
 
-    source = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
-    topics = source.topics
-    try:
-        store = await asyncio.to_thread(_open_store, settings, topics)
+    async with log_of(settings) as source:
+        store = await asyncio.to_thread(Store.ready, settings, source.topics.generation)
         try:
-            async with assembled(settings, clock, source, topics, store, with_sink=with_sink) as assembly:
+            async with assembled(settings, clock, source, source.topics, store, with_sink=with_sink, views=source.served.views) as assembly:
                 yield assembly
         finally:
             await asyncio.to_thread(store.close)
-    finally:
-        await source.close()
 
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool
+    settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool, views: int = VIEWS
 ) -> AsyncIterator[Assembly]:
+    """views: the version that built the store."""
     watermarks = Watermarks(topics.partitions)
     calls = StoreCalls(store, settings.store.readers)
     lookups = Lookups(calls)
-    guard, views, catalog = ClockGuard(clock), Views(watermarks, source.log_id, settings.http), Catalog(lookups.value_types)
+    guard, shown, catalog = ClockGuard(clock), Views(watermarks, source.log_id, settings.http), Catalog(lookups.value_types)
     receipts, outcomes = Receipts(source, topics.receipts), Outcomes(lookups.outcomes)
     spool = Spool(settings.data / "spool", source, topics.events, guard.heard, settings.http.wait_seconds_max)
     sink = Sink(source, topics, store, watermarks, settings.store.batch_rows_max) if with_sink else None
     health = Health(source, topics, guard, spool, calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
-    writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, views, spool)
-    reads = Reads(calls, lookups, catalog, views, source.log_id, topics.partitions)
-    generations = Generations(settings, source, topics, store, watermarks, (await serving(source, topics)).views)
-    parts = Parts(settings, source, topics, clock, writer, views, catalog, Runs(lookups.run), reads, health, generations)
+    writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, shown, spool)
+    reads = Reads(calls, lookups, catalog, shown, source.log_id, topics.partitions)
+    generations = Generations(settings, source, topics, store, watermarks, views)
+    parts = Parts(settings, source, topics, clock, writer, shown, catalog, Runs(lookups.run), reads, health, generations)
     spool.recovering = bool(spool.accepted())
     tasks = {
         "receipts": receipts.run(),
         "clock": guard.run(source, topics.progress),
         "heartbeats": health.run(),
-        "spool": _finish_uploads(source, topics, spool, outcomes, views),
+        "spool": _finish_uploads(source, topics, spool, outcomes, shown),
         "generations": _until_flipped(source, topics),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
@@ -112,12 +109,6 @@ async def assembled(
         await generations.close()
         await spool.settle()
         calls.close()
-
-
-def _open_store(settings: Settings, topics: Topics) -> Store:
-    store = Store.open(settings, topics.generation)
-    store.migrate()
-    return store
 
 
 async def _until_flipped(source: Log, topics: Topics) -> None:

@@ -67,7 +67,7 @@ class Generations:
         async with self._opening:
             if self._building is None:
                 topics, watermarks = following(self._topics), Watermarks(self._topics.partitions)
-                store = await asyncio.to_thread(self._opened, topics.generation)
+                store = await asyncio.to_thread(Store.ready, self._settings, topics.generation)
                 sink = Sink(self._log, topics, store, watermarks, self._settings.store.batch_rows_max)
                 self._building = _Building(topics, store, watermarks, sink, asyncio.create_task(sink.run(), name="building"))
         return self._building.topics.generation
@@ -120,11 +120,6 @@ class Generations:
             missing = sum(max(0, there - here) for there, here in zip(vector, one.watermarks.current, strict=True))
             words = f"generation {one.topics.generation} lacks {missing} event record(s) that are served: wait until it has caught up"
             raise Conflict("generation-behind", words)
-
-    def _opened(self, generation: int) -> Store:
-        store = Store.open(self._settings, generation)
-        store.migrate()
-        return store
 
     def _dropped(self, generation: int) -> None:
         store = Store.open(self._settings, generation)

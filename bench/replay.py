@@ -9,11 +9,9 @@ import sys
 import threading
 from dataclasses import dataclass, field
 
-import psutil
-
 from bench.made import Shape, point_body
 from bench.reads import load
-from bench.rig import MIB, SAMPLE_SECONDS, Rig, Server, peaks
+from bench.rig import Rig, Server, peaks
 from bench.row import Row, Wrong, share
 from varve.clock import SystemClock
 
@@ -33,7 +31,7 @@ def replay(rig: Rig) -> list[Row]:
     alone.write(rig.scaled(WRITES, 20))
     beside = Writer(server)
     writing = threading.Thread(target=beside.write_on)
-    with peaks(server, "server", "worker") as memory:
+    with peaks(server.pids("server")) as memory:
         writing.start()
         try:
             built = _built(rig, server)
@@ -63,27 +61,14 @@ def _built(rig: Rig, server: Server) -> _Built:
     command = [sys.executable, "-m", "varve.cli", "replay", "--data", str(server.data), "--check"]
     start = CLOCK.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        over, watched = threading.Event(), [0.0]
-        watching = threading.Thread(target=_watch, args=(process.pid, watched, over))
-        watching.start()
         assert process.stdout is not None
-        said = [(CLOCK.monotonic() - start, line) for line in process.stdout]
-        over.set()
-        watching.join()
+        with peaks({"replay": process.pid}) as memory:
+            said = [(CLOCK.monotonic() - start, line) for line in process.stdout]
     same = [at for at, line in said if "hold the same rows" in line]
     caught_up = [at for at, line in said if line.startswith("caught up")]
     if process.returncode or not same or not caught_up:
         raise Wrong(f"the replay failed: {' '.join(line for _, line in said)[-600:]}")
-    return _Built(caught_up[0], said[-1][0] - caught_up[0], watched[0])
-
-
-def _watch(pid: int, highest: list[float], over: threading.Event) -> None:
-    process = psutil.Process(pid)
-    while not over.wait(SAMPLE_SECONDS):
-        try:
-            highest[0] = max(highest[0], process.memory_info().rss / MIB)
-        except psutil.NoSuchProcess:
-            return
+    return _Built(caught_up[0], said[-1][0] - caught_up[0], memory["replay"])
 
 
 @dataclass

@@ -8,8 +8,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,9 +52,12 @@ class Server:
         note = read_note(self.data)
         return note.parts[part].pid if note is not None and part in note.parts else 0
 
+    def pids(self, *parts: str) -> dict[str, int]:
+        return {part: self.pid(part) for part in parts}
+
     def quiet(self) -> None:
         """Back when the parts have little to do (merges, state): what is measured next does not share the machine with them."""
-        parts = [psutil.Process(self.pid(part)) for part in ("server", "worker", "broker")]
+        parts = [psutil.Process(pid) for pid in self.pids("server", "worker", "broker").values()]
         deadline = SystemClock().monotonic() + QUIET_SECONDS_MAX
         while SystemClock().monotonic() < deadline:
             before = sum(_busy_seconds(part) for part in parts)
@@ -104,16 +107,17 @@ class Rig:
 
 
 @contextmanager
-def peaks(server: Server, *parts: str) -> Iterator[dict[str, float]]:
-    """The largest resident memory of each part meanwhile, MiB."""
-    found = dict.fromkeys(parts, 0.0)
-    processes = {part: psutil.Process(server.pid(part)) for part in parts}
+def peaks(pids: Mapping[str, int]) -> Iterator[dict[str, float]]:
+    """The largest resident memory of each process meanwhile, MiB, by the name that it is given; one that ends has had its largest."""
+    found = dict.fromkeys(pids, 0.0)
+    processes = {name: psutil.Process(pid) for name, pid in pids.items()}
     over = threading.Event()
 
     def sample() -> None:
         while not over.wait(SAMPLE_SECONDS):
-            for part, process in processes.items():
-                found[part] = max(found[part], process.memory_info().rss / MIB)
+            for name, process in processes.items():
+                with suppress(psutil.NoSuchProcess):
+                    found[name] = max(found[name], process.memory_info().rss / MIB)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

@@ -46,7 +46,7 @@ def _arrow(rig: Rig, shape: Shape, target: float) -> list[Row]:
     bodies = [arrow_body(table) for table in tables(shape)]
     server.quiet()
     rig.say(f"sending {len(bodies)} bodies of Arrow, {sum(map(len, bodies)) / 2**20:.0f} MiB")
-    with peaks(server, "worker", "server") as peak:
+    with peaks(server.pids("worker", "server")) as peak:
         seconds, _ = timed(lambda: _uploaded(server, shape, bodies))
     _read_back(server, shape)
     server.quiet()

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from streams.aggregate import AGGREGATE, Aggregates
 from streams.points import STEPS
 from varve.instants import NS_PER_SECOND
 
@@ -37,6 +38,15 @@ def indexes(table: pa.Table, series: Sequence[uuid.UUID]) -> NDArray[np.int32]:
     order = np.argsort(known)
     found = order[np.searchsorted(known[order], np.ascontiguousarray(halves[starts]).view("S16").ravel())]
     return np.repeat(found.astype(np.int32), np.diff(starts, append=len(halves)))
+
+
+def aggregates(table: pa.Table) -> Aggregates:
+    """AGGREGATE[n] of the fields that the table has."""
+    made = np.zeros(table.num_rows, AGGREGATE)
+    for name in table.column_names:
+        if name in (AGGREGATE.names or ()):
+            made[name] = column(table, name)
+    return made
 
 
 def packed(series: NDArray[Any], slot: Int64s) -> Int64s:

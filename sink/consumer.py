@@ -274,26 +274,27 @@ def run_sink(settings: Settings, partitions: Collection[int] | None = None) -> N
 
 
 async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
-    from streams.log_kafka import open_log
+    from streams.log_kafka import log_of
 
-    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
-    topics = log.topics
-    store = Store.open(settings, topics.generation)
-    store.migrate()
+    async with log_of(settings) as log:
+        store = Store.ready(settings, log.topics.generation)
+        try:
+            await _with_refresh(settings, log, log.topics, store, partitions)
+        except asyncio.CancelledError:
+            _LOG.info("sink: stopped")
+        finally:
+            store.close()
+
+
+async def _with_refresh(settings: Settings, log: Log, topics: Topics, store: Store, partitions: Collection[int] | None) -> None:
     watermarks = Watermarks(topics.partitions)
     sink = Sink(log, topics, store, watermarks, settings.store.batch_rows_max, partitions)
     refresh = Refresh(store, watermarks, SystemClock(), settings.store.refresh_seconds, partitions)
     running = [asyncio.create_task(one) for one in (sink.run(), refresh.run(), another_served(log, topics))]
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running[0].cancel)
-    try:
-        ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        for task in ended:
-            await task
-    except asyncio.CancelledError:
-        _LOG.info("sink: stopped")
-    finally:
-        await log.close()
-        store.close()
+    ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    for task in ended:
+        await task

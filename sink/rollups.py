@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sink.columns import BASE_NS, Int64s, column, indexes, packed
+from sink.columns import BASE_NS, Int64s, aggregates, column, indexes, packed
 from sink.functions import Function, of_aggregates
 from sink.periods import Even, Grid
 from sink.queries.rollup import by_grid, extent, few, values
@@ -21,7 +21,7 @@ from sink.queries.selection import Selection
 from sink.reads import flat_query
 from sink.store import Store
 from sink.stored import Gaps, stored
-from streams.aggregate import AGGREGATE, Aggregates, aggregated, merged, singles
+from streams.aggregate import Aggregates, aggregated, merged, singles
 from streams.points import OP_SET, STEPS
 from varve.errors import Incorrect
 
@@ -184,7 +184,7 @@ def _base(store: Store, selection: Selection, gaps: Gaps, fields: frozenset[str]
         index, bucket, parts = _of_few(table, indexes(table, series))
         return own[index], bucket, parts
     table = store.arrow(by_grid(flat_query(store, asked), Even(BASE_NS), fields, ()))
-    return own[indexes(table, series)], column(table, "bucket"), _aggregates(table)
+    return own[indexes(table, series)], column(table, "bucket"), aggregates(table)
 
 
 def _plain(table: pa.Table) -> bool:
@@ -240,21 +240,12 @@ def _live(store: Store, selection: Selection, functions: Sequence[Function], gri
     table = store.arrow(
         by_grid(flat_query(store, selection), grid, _fields(functions), [function for function in functions if not function.stored])
     )
-    parts = _aggregates(table)
+    parts = aggregates(table)
     found = {
         function.name: of_aggregates(function, parts) if function.stored else column(table, function.name).astype(np.float64)
         for function in functions
     }
     return _sorted(selection.series, indexes(table, selection.series), column(table, "bucket"), found)
-
-
-def _aggregates(table: pa.Table) -> Aggregates:
-    """AGGREGATE[n] of the fields that the table has."""
-    parts = np.zeros(table.num_rows, AGGREGATE)
-    for name in table.column_names:
-        if name in (AGGREGATE.names or ()):
-            parts[name] = column(table, name)
-    return parts
 
 
 def _sorted(series: tuple[uuid.UUID, ...], index: NDArray[np.int32], bucket: Int64s, found: dict[str, Floats]) -> RollupTable:

@@ -69,6 +69,13 @@ class Store:
         store.ping()
         return store
 
+    @classmethod
+    def ready(cls, settings: Settings, generation: int) -> "Store":
+        """Open, with every table."""
+        store = cls.open(settings, generation)
+        store.migrate()
+        return store
+
     def migrate(self) -> list[str]:
         """Runs the migrations that this database lacks, in order; returns their names."""
         self._command("CREATE TABLE IF NOT EXISTS migrations (number UInt16, name String) ENGINE = MergeTree ORDER BY number")

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sink.columns import BASE_NS, Int64s, column, indexes, packed, series_of, slot_of
+from sink.columns import BASE_NS, Int64s, aggregates, column, indexes, packed, series_of, slot_of
 from sink.newest import Newest
 from sink.queries.query import Query
 from sink.queries.selection import Selection
@@ -229,18 +229,11 @@ def _stored(view: _View, found: Sequence[_Rows], gaps: tuple[Int64s, Int64s]) ->
     spans = Gaps(series_of(gaps[0]).astype(np.int32), starts, ends)
     full = [rows.at(column(rows.table, "count") > 0) for rows in found]
     series, slot = (np.concatenate([_NOTHING, *(getattr(rows, name) for rows in full)]) for name in ("series", "slot"))
-    aggregate = _aggregates(pa.concat_tables([rows.table for rows in full]), view.names) if full else np.zeros(0, AGGREGATE)
+    aggregate = aggregates(pa.concat_tables([rows.table for rows in full])) if full else np.zeros(0, AGGREGATE)
     if len(full) > 1 and len(full[-1].slot):
         order = np.argsort(packed(series, slot), kind="stable")
         series, slot, aggregate = series[order], slot[order], aggregate[order]
     return Stored(series.astype(np.int32), (slot + _EARLIEST_SLOT) * BASE_NS, aggregate, spans)
-
-
-def _aggregates(table: pa.Table, names: Sequence[str]) -> Aggregates:
-    made = np.zeros(table.num_rows, AGGREGATE)
-    for name in names:
-        made[name] = column(table, name)
-    return made
 
 
 def _marks(store: Store, view: _View) -> Newest | None:

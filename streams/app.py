@@ -18,7 +18,7 @@ from streams.agents import EXIT_FAULT, EXIT_FLIPPED, EXIT_LOG_LOST, EXIT_OUTAGE,
 from streams.dead_letters import write_letter
 from streams.generations import FIRST, another_served
 from streams.lanes import Lane, Lanes
-from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, make_topics, open_log
+from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, log_of, make_topics
 from streams.points import PointsRecord
 from streams.progress import BEAT_SECONDS, Beat, WorkerState, write_beat
 from streams.recovery import keep_highest
@@ -48,21 +48,15 @@ def run_worker(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    log = await open_log(settings.log.brokers, topics_of(settings), settings.log.replication)
-    topics = log.topics
-    await make_topics(settings.log.brokers, changelogs(topics), settings.log.replication)
-    worker = Worker(settings, topics, log, SystemClock())
-    await worker.run()
+    async with log_of(settings) as log:
+        await make_topics(log.brokers, changelogs(log.topics), settings.log.replication)
+        await Worker(settings, log.topics, log, SystemClock()).run()
 
 
 def speak() -> None:
     """Plain lines on stderr: our own words, and others' only from warnings on."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("varve").setLevel(logging.INFO)
-
-
-def topics_of(settings: Settings) -> Topics:
-    return Topics(settings.log.prefix, settings.log.partitions)
 
 
 def group_of(topics: Topics) -> str:

@@ -1,11 +1,12 @@
 """The log on a Kafka-compatible broker, through aiokafka: one idempotent producer, readers without a group (I12).
 
-open_log() makes the topics that are missing, agrees on the log's id and asks which generation is served (log.topics); another
-partition count is refused (I2). After: whoever appends or reads. Nothing is compressed here: large values are LZ4 Arrow already.
+log_of() makes the topics that are missing, agrees on the log's id and asks which generation is served (log.topics, log.served);
+another partition count is refused (I2). After: whoever appends or reads. Nothing is compressed here: large values are LZ4 Arrow already.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +22,12 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streams.generations import serving
+from streams.generations import Served, serving
 from streams.log import Appended, Headers, LogReader, LogRecord
 from streams.topics import RECORD_BYTES_MAX, Topic, Topics
 from varve.clock import new_id
 from varve.errors import Fault, TooLarge, Unavailable
+from varve.settings import Settings
 
 REQUEST_SECONDS_MAX = 3.0  # below the worker's session: a worker that lost its partitions has nothing left in flight
 BATCH_BYTES_MAX = 1 << 20
@@ -40,6 +42,7 @@ class KafkaLog:
     def __init__(self, brokers: str, topics: Topics, log_id: str, producer: AIOKafkaProducer, asker: AIOKafkaConsumer) -> None:
         self.brokers = brokers
         self.topics = topics
+        self.served = Served()
         self.log_id = log_id
         self._producer = producer
         self._asker = asker
@@ -136,6 +139,16 @@ class KafkaReader:
         return consumer
 
 
+@asynccontextmanager
+async def log_of(settings: Settings) -> AsyncIterator[KafkaLog]:
+    """The one that the settings name."""
+    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
 async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
     producer, asker = new_producer(brokers), new_consumer(brokers)
     try:
@@ -145,7 +158,8 @@ async def open_log(brokers: str, topics: Topics, replication: int) -> KafkaLog:
         log = KafkaLog(brokers, topics, "", producer, asker)
         await _refuse_other_count(log, topics)
         log.log_id = await _agree(log, topics)
-        log.topics = replace(topics, generation=(await serving(log, topics)).generation)
+        log.served = await serving(log, topics)
+        log.topics = replace(topics, generation=log.served.generation)
         await make_topics(brokers, log.topics.of_generation(), replication)
     except (TimeoutError, KafkaError, OSError) as reason:
         await _stop(producer, asker)

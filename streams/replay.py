@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from streams.app import changelogs
 from streams.dead_letters import Letter
 from streams.log import Log, LogReader
-from streams.log_kafka import KafkaLog, make_topics
 from streams.points import PointsRecord
 from streams.read_whole import read_whole
 from streams.recovery import keep_highest
@@ -97,10 +96,6 @@ def following(topics: Topics) -> Topics:
 def own_topics(topics: Topics) -> list[Topic]:
     """Those that belong to the generation alone."""
     return [*topics.of_generation(), changelogs(topics)[0]]
-
-
-async def make_own_topics(log: KafkaLog, topics: Topics, replication: int) -> None:
-    await make_topics(log.brokers, own_topics(topics), replication)
 
 
 async def _flush_often(shell: FoldShell) -> None:

@@ -4,28 +4,22 @@ Before: a person with a running Varve, or with an empty place for one. After: st
 folds the new log.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from streams.backup import back_up, check_files, plan_backup, read_manifest, restore
-from streams.log_kafka import KafkaLog, open_log
-from streams.topics import Topics
+from streams.log_kafka import KafkaLog
 from varve.client_progress import transfer
 from varve.errors import NotFound, Unavailable
-from varve.offline import offline, running_or_offline
+from varve.offline import offline, refuse_without_log, run_with_log, running_or_offline
 from varve.settings import Settings
 
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 def run_backup(settings: Settings, directory: Path, say: Say) -> None:
     """What is there already is not written again."""
-    if not settings.log.brokers and not (settings.data / "broker" / "log").is_dir():
-        raise NotFound("no-log", f"{settings.data} holds no log: name the data directory with --data, or a broker in VARVE_LOG__BROKERS")
+    refuse_without_log(settings)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -39,7 +33,7 @@ def run_backup(settings: Settings, directory: Path, say: Say) -> None:
         say(f"{new} record(s) written, {after.records} in all, in {len(after.files)} file(s) under {directory}")
 
     with running_or_offline(settings) as reached:
-        _with_log(reached, work)
+        run_with_log(reached, work)
 
 
 def run_restore(settings: Settings, directory: Path, say: Say) -> None:
@@ -57,17 +51,4 @@ def run_restore(settings: Settings, directory: Path, say: Say) -> None:
         say(f"`varve up --data {settings.data}` builds every view from them; tokens given out before belong to the former log")
 
     with offline(settings) as reached:
-        _with_log(reached, work)
-
-
-def _with_log(settings: Settings, work: Callable[[KafkaLog], Awaitable[T]]) -> T:
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what ails the broker is said in our own words
-
-    async def opened() -> T:
-        log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
-        try:
-            return await work(log)
-        finally:
-            await log.close()
-
-    return asyncio.run(opened())
+        run_with_log(reached, work)

@@ -3,7 +3,6 @@
 Before: the route agent, the fold agent and the sink wrote the letters. After: a person corrects what was wrong.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
@@ -68,19 +67,9 @@ def resubmit(number: NumberArgument, data: DataOption = None) -> None:
 
 
 def _asked(settings: Settings, ask: "Callable[[KafkaLog, Topics], Awaitable[T]]") -> T:
-    from streams.log_kafka import open_log
-    from streams.topics import Topics
+    from varve.offline import run_with_log
 
-    topics = Topics(settings.log.prefix, settings.log.partitions)
-
-    async def answer() -> T:
-        log = await open_log(settings.log.brokers, topics, settings.log.replication)
-        try:
-            return await ask(log, topics)
-        finally:
-            await log.close()
-
-    return asyncio.run(answer())
+    return run_with_log(settings, lambda log: ask(log, log.topics))
 
 
 def _readable(value: bytes) -> str:

@@ -1,15 +1,32 @@
-"""The log of a data directory on which nothing runs: its broker, for as long as a command needs it.
+"""The log as a command needs it: of a running Varve, or of a data directory on which nothing runs, with its broker for as long.
 
-Before: rebuild, backup, restore. After: settings that name a broker. Where VARVE_LOG__BROKERS names one, that is it.
+Before: rebuild, backup, restore, replay, dead letters. After: the log is open. Where VARVE_LOG__BROKERS names a broker, that is it.
 """
 
-from collections.abc import Iterator
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+from streams.log_kafka import KafkaLog, log_of
 from varve.broker import broker_in
+from varve.errors import NotFound
 from varve.running import directory_held, found_running
 from varve.settings import Settings, cache_directory, java_home
 from varve.up import end_left_overs
+
+T = TypeVar("T")
+
+
+def run_with_log(settings: Settings, work: Callable[[KafkaLog], Awaitable[T]]) -> T:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what ails the broker is said in our own words
+
+    async def opened() -> T:
+        async with log_of(settings) as log:
+            return await work(log)
+
+    return asyncio.run(opened())
 
 
 @contextmanager
@@ -26,6 +43,11 @@ def offline(settings: Settings) -> Iterator[Settings]:
             yield _reached_at(settings, embedded.start())
         finally:
             embedded.stop()
+
+
+def refuse_without_log(settings: Settings) -> None:
+    if not settings.log.brokers and not (settings.data / "broker" / "log").is_dir():
+        raise NotFound("no-log", f"{settings.data} holds no log: name the data directory with --data, or a broker in VARVE_LOG__BROKERS")
 
 
 @contextmanager

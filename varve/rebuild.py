@@ -4,15 +4,13 @@ Before: a person whose start was refused, with the repair named. After: `varve u
 several machines. Refused while anything folds; may be killed anywhere and run again.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from sink.removal import Removal, carry_out_removal, plan_removal
-from streams.log_kafka import open_log
+from streams.log_kafka import KafkaLog
 from streams.rebuild import Plan, carry_out, plan_rebuild, refuse_while_folding
 from streams.topics import Topics
-from varve.errors import NotFound
-from varve.offline import offline
+from varve.offline import offline, refuse_without_log, run_with_log
 from varve.settings import Settings
 
 Say = Callable[[str], None]
@@ -21,28 +19,23 @@ Confirm = Callable[[str], bool]
 
 def run_rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
     """Whether it was done: False where the person said no."""
-    if not settings.log.brokers and not (settings.data / "broker" / "log").is_dir():
-        raise NotFound("no-log", f"{settings.data} holds no log: name the data directory with --data, or a broker in VARVE_LOG__BROKERS")
+    refuse_without_log(settings)
     with offline(settings) as reached:
-        return asyncio.run(_rebuild(reached, say, confirm))
+        return run_with_log(reached, lambda log: _rebuild(log, reached, say, confirm))
 
 
-async def _rebuild(settings: Settings, say: Say, confirm: Confirm) -> bool:
-    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
+async def _rebuild(log: KafkaLog, settings: Settings, say: Say, confirm: Confirm) -> bool:
     topics = log.topics
-    try:
-        await refuse_while_folding(log, topics)
-        plan = await plan_rebuild(log, topics, settings.log.replication)
-        removal = plan_removal(settings, topics.generation)
-        for line in _intent(settings, topics, plan, removal):
-            say(line)
-        if not confirm("Remove these and rebuild them at the next start?"):
-            say("nothing was removed")
-            return False
-        carry_out_removal(settings, topics.generation, removal)  # first: cut short after it, a start rebuilds or names this command
-        await carry_out(log, topics, plan, settings.log.replication)
-    finally:
-        await log.close()
+    await refuse_while_folding(log, topics)
+    plan = await plan_rebuild(log, topics, settings.log.replication)
+    removal = plan_removal(settings, topics.generation)
+    for line in _intent(settings, topics, plan, removal):
+        say(line)
+    if not confirm("Remove these and rebuild them at the next start?"):
+        say("nothing was removed")
+        return False
+    carry_out_removal(settings, topics.generation, removal)  # first: cut short after it, a start rebuilds or names this command
+    await carry_out(log, topics, plan, settings.log.replication)
     say(f"done: the next `varve up` rebuilds every view from the {plan.events} record(s) of {topics.events}")
     return True
 

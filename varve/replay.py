@@ -6,7 +6,6 @@ run again.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from streams.log_kafka import KafkaLog, open_log, remove_topics
-from streams.replay import Replay, following, make_own_topics, own_topics
+from streams.log_kafka import KafkaLog, make_topics, remove_topics
+from streams.replay import Replay, following, own_topics
 from streams.topics import Topics
 from varve.client_http import error_of
 from varve.clock import SystemClock
 from varve.errors import NotFound, Unavailable
+from varve.offline import run_with_log
 from varve.replay_progress import Shown, shown
 from varve.settings import Settings
 
@@ -43,25 +43,20 @@ class Wanted:
 
 def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
     """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what ails the broker is said in our own words
-    return asyncio.run(_run(settings, wanted, say))
+    return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
 
 
-async def _run(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
-    log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
-    try:
-        replay = Replay(log, following(log.topics))
-        await make_own_topics(log, replay.topics, settings.log.replication)
-        say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
-        done, gone = await _beside(replay, _built(log, replay, wanted, say))
-        if gone is not None:
-            async with _Server(wanted.url) as server:
-                await server.ask("DELETE", f"/{gone.generation}")
-            await remove_topics(log.brokers, [one.name for one in own_topics(gone)])
-            say(f"generation {gone.generation} is removed")
-        return done
-    finally:
-        await log.close()
+async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
+    replay = Replay(log, following(log.topics))
+    await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)
+    say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
+    done, gone = await _beside(replay, _built(log, replay, wanted, say))
+    if gone is not None:
+        async with _Server(wanted.url) as server:
+            await server.ask("DELETE", f"/{gone.generation}")
+        await remove_topics(log.brokers, [one.name for one in own_topics(gone)])
+        say(f"generation {gone.generation} is removed")
+    return done
 
 
 async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[str], None]) -> tuple[bool, Topics | None]:

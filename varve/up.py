@@ -83,12 +83,11 @@ def run_up(
 
 def topics_made(settings: Settings) -> Topics:
     """Make the topics that are missing, and the log's id; the topics of the generation that is served."""
-    from streams.log_kafka import open_log
+    from streams.log_kafka import log_of
 
     async def make() -> Topics:
-        log = await open_log(settings.log.brokers, Topics(settings.log.prefix, settings.log.partitions), settings.log.replication)
-        await log.close()
-        return log.topics
+        async with log_of(settings) as log:
+            return log.topics
 
     return asyncio.run(make())
 

@@ -15,6 +15,7 @@ MAY_LOOK_RIGHT = (
     "varve/cli*.py",
     "varve/up.py",
     "varve/rebuild.py",  # composes the broker, the topics and the store, as up.py does
+    "varve/offline.py",  # opens the log for commands
     "varve/backup.py",  # reads and writes the log
     "varve/replay.py",  # runs the fold of the replay
     "varve/doctor.py",
