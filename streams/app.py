@@ -29,6 +29,7 @@ from streams.topics import RECORD_BYTES_MAX, Topic, Topics
 from varve.clock import Clock, SystemClock
 from varve.errors import Unavailable
 from varve.settings import Settings
+from varve.watch import sign_of_life, touch
 
 DAY_MS = 24 * 3600 * 1000
 TICK_SECONDS = 0.2
@@ -277,8 +278,10 @@ class Worker:
             leave(EXIT_OUTAGE, f"the group has not answered for {silent:.0f} s: a worker that starts anew joins it again")
 
     async def _tick(self) -> None:
+        sign = sign_of_life(self._settings.data, self._settings.worker.name)
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            touch(sign)
             self._leave_if_forgotten()
             if self._lanes.all():  # without partitions there is nothing that it could write
                 self._leave_if_stalled()

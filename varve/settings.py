@@ -51,6 +51,10 @@ class WorkerSettings(_Group):
     flush_records: int = Field(500, ge=1, description="records after which the fold's state is written at the latest")
 
 
+class UpSettings(_Group):
+    hung_seconds: float = Field(60.0, gt=0, description="a part that is there but silent for so long is killed and started again")
+
+
 class Settings(BaseSettings):
     """Frozen; `Settings()` reads the environment, `Settings(data=..., http=...)` is for tests and the supervisor."""
 
@@ -61,6 +65,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default=StoreSettings())
     http: HttpSettings = Field(default=HttpSettings())
     worker: WorkerSettings = Field(default=WorkerSettings())
+    up: UpSettings = Field(default=UpSettings())
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

@@ -9,6 +9,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +28,7 @@ from varve.ports import choose_free, is_free, kafka_answers
 from varve.process import Remembered, end, end_left_over, remember, rotate, spawn, tail
 from varve.running import Running, directory_held, note_of, read_note, write_note
 from varve.settings import Settings, cache_directory, environment_of, java_home
+from varve.watch import Question, Watch, sign_of_life, touched
 
 REFUSED = 78  # sysexits' EX_CONFIG: starting again would fail again
 READY_SECONDS_MAX = 180.0
@@ -99,12 +101,28 @@ class _Supervisor:
         self._broker: EmbeddedBroker | None = None
         self._broker_at = 0.0  # not started again before this moment
         self._logs = settings.data / "logs"
+        self._watch = Watch({}, 0.0, CLOCK)
 
     def run(self, make_topics: Callable[[Settings], object]) -> int:
         self._settings = self._with_broker(self._settings)
         make_topics(self._settings)
         for child in self._children:
             rotate(self._log_of(child.part))
+        self._watch = Watch(self._questions(), self._settings.up.hung_seconds, CLOCK)
+        with self._watch.running():
+            return self._tend_until_stopped()
+
+    def _questions(self) -> dict[str, Question]:
+        name = self._settings.worker.name or socket.gethostname()
+        questions: dict[str, Question] = {
+            "server": lambda: _asked(self._url(), "/healthz")[0] > 0,
+            "worker": touched(sign_of_life(self._settings.data, name)),
+        }
+        if self._broker is not None:
+            questions["broker"] = lambda: kafka_answers(self._settings.log.brokers)
+        return questions
+
+    def _tend_until_stopped(self) -> int:
         if not self._stop.is_set() and self._until_ready():
             self._say(
                 f"Varve is ready at {self._url()}  (data in {self._settings.data}, broker at {self._settings.log.brokers}; Ctrl-C stops it)"
@@ -162,7 +180,10 @@ class _Supervisor:
             self._write_note()
 
     def _tend_broker(self) -> bool:
-        if self._broker is None or self._broker.alive():
+        if self._broker is None:
+            return False
+        if self._broker.alive():
+            self._end_if_hung("broker", self._broker.pid)
             return False
         if CLOCK.monotonic() < self._broker_at:
             return False
@@ -174,13 +195,21 @@ class _Supervisor:
             self._say(f"{reason.message}\ntrying again in {BROKER_SECONDS:.0f} s")
             self._broker_at = CLOCK.monotonic() + BROKER_SECONDS
             return False
+        self._watch.started("broker")
         return True
+
+    def _end_if_hung(self, name: str, pid: int) -> None:
+        if silent := self._watch.hung_seconds(name):
+            self._say(f"the {name} is there but has not answered for {silent:.0f} s; killing it")
+            os.kill(pid, signal.SIGKILL)
+            self._watch.started(name)
 
     def _tend_child(self, child: _Child) -> bool:
         now = CLOCK.monotonic()
         if child.process is not None:
             code = child.process.poll()
             if code is None:
+                self._end_if_hung(child.part.name, child.process.pid)
                 return False
             self._mourn(child, code, now)
         if now < child.start_at:
@@ -188,6 +217,7 @@ class _Supervisor:
         log = self._log_of(child.part)
         child.process = spawn(child.part.command, log, {**LEAN_MEMORY, **environment_of(self._settings)})
         child.started = now
+        self._watch.started(child.part.name)
         return True
 
     def _mourn(self, child: _Child, code: int, now: float) -> None:

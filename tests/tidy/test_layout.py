@@ -61,6 +61,7 @@ PACED = (
     "tests/integration/memory_server.py",
     "tests/integration/test_rebalance.py",
     "tests/integration/test_kill*.py",
+    "tests/integration/test_fault*.py",
     "tests/simulation/*.py",
 )  # they space out disturbances; nothing they assert depends on it
 CLOCK_READERS = ("varve/clock.py", "api/stamps.py")
