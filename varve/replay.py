@@ -25,6 +25,7 @@ from varve.settings import Settings
 
 ASKED_EVERY_SECONDS = 0.5
 SILENT_SECONDS_MAX = 120.0  # of a server that is being started again
+FIRST_ANSWER_SECONDS_MAX = 5.0  # of one that may never have been there
 SERVED_SECONDS_MAX = 180.0
 LISTED_MAX = 20
 CLOSE_RECORDS = 100  # behind what is served, where writes go on: the server waits for these
@@ -43,7 +44,14 @@ class Wanted:
 
 def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
     """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
+    asyncio.run(_answered(wanted.url))
     return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
+
+
+async def _answered(url: str) -> None:
+    """Nothing is begun where nobody serves."""
+    async with _Server(url, FIRST_ANSWER_SECONDS_MAX) as server:
+        await server.state()
 
 
 async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
@@ -146,7 +154,8 @@ def _told(found: list[Mapping[str, Any]], served: int, built: int) -> list[str]:
 class _Server:
     """The running server's generations; one that is being started again is waited for."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silent_seconds_max: float = SILENT_SECONDS_MAX) -> None:
+        self._silent_seconds_max = silent_seconds_max
         self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(600.0, connect=5.0))
 
     async def __aenter__(self) -> Self:
@@ -166,7 +175,7 @@ class _Server:
 
     async def ask(self, method: str, path: str) -> Any:
         """Asked again where nobody answers: each of these may be asked twice."""
-        deadline = CLOCK.monotonic() + SILENT_SECONDS_MAX
+        deadline = CLOCK.monotonic() + self._silent_seconds_max
         while True:
             try:
                 answer = await self._http.request(method, f"/api/v1/generations{path}")

@@ -12,6 +12,7 @@ import pytest
 from streams.dead_letters import Letter, write_letter
 from streams.log_kafka import open_log
 from streams.topics import Topics
+from tests.conftest import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -90,3 +91,11 @@ def test_help_is_there_without_heavy_imports() -> None:
     code = "import sys; sys.argv = ['varve', '--help']\nfrom varve.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     code += "print([name for name in ('faust', 'aiokafka', 'pandas', 'fastapi', 'pyarrow', 'chdb') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.splitlines()[-1] == "[]"
+
+
+def test_a_replay_asked_of_an_address_where_nobody_serves_is_refused_before_anything_begins() -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    refused = varve("replay", "--url", address, VARVE_LOG__BROKERS=f"127.0.0.1:{free_port()}")
+    assert refused.returncode == 1
+    assert f"no server answers at {address}" in refused.stderr
+    assert "is being built" not in refused.stdout
