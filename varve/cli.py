@@ -142,7 +142,7 @@ def restore(directory: Annotated[Path, typer.Argument(help="a directory that `va
 @app.command()
 def replay(
     data: DataOption = None,
-    url: Annotated[str | None, typer.Option(help="the server, else that of --data; the broker is VARVE_LOG__BROKERS, else --data's")] = None,
+    url: Annotated[str | None, typer.Option(help="the server, else that of --data; broker: VARVE_LOG__BROKERS, else --data's")] = None,
     check: Annotated[bool, typer.Option("--check", help="build and compare, then remove what was built")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="serve what was built although it differs; do not ask")] = False,
 ) -> None:
