@@ -25,8 +25,8 @@ test: lint  ## everything but soak and sim
 soak: $(READY)  ## the kill -9 tests again and again; takes long
 	$(BIN)/python -m pytest -m soak --timeout 3600
 
-sim: $(READY)  ## many seeds of the simulation
-	$(BIN)/python -m pytest -m sim --timeout 3600
+sim: $(READY)  ## many seeds of the simulation (SEEDS=1000 FIRST=1; SEEDS=1 FIRST=4711 is one history again)
+	VARVE_SIM_SEEDS=$(or $(SEEDS),600) VARVE_SIM_FIRST=$(or $(FIRST),1) $(BIN)/python -m pytest -m sim -q -s
 
 bench: $(READY)  ## measure; writes docs/BENCHMARKS.md
 	$(BIN)/python -m bench --write

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sink.queries.query import Query
 from sink.store import Store
 from streams.points import LAYERS
 from varve.settings import LogSettings, Settings, StoreSettings
@@ -46,3 +47,9 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
         table.column(name).cast(pa.int64()) if pa.types.is_timestamp(table.column(name).type) else table.column(name) for name in names
     ]
     return [dict(zip(names, items, strict=True)) for items in zip(*(column.to_pylist() for column in columns), strict=True)]
+
+
+def emptied(store: Store) -> None:
+    """As after its migrations."""
+    for table in ("points", "series", "runs", "outcomes", "watermarks", "deletions", "rollups", "stale", "purges"):
+        store.change(Query(f"TRUNCATE TABLE {table}"))

@@ -1,16 +1,23 @@
-"""The guards of DESIGN's worker shell, each taken out: what the simulation must catch."""
+"""The guards of the worker's shells, the sink and the reads, each taken out: what the simulation must catch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+import sink.stored
+from sink.consumer import Sink, _Batch
+from sink.positions import write_positions
+from sink.queries import refresh as queries
+from sink.queries.selection import Selection
+from sink.rows import joined
+from sink.store import Refused
 from streams.event_ids import EventIds
 from streams.log import LogRecord
 from streams.router import RouteShell
 from streams.shell import FoldShell, Step
-from tests.simulation.world import Guards
+from tests.simulation.owners import Guards
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -20,6 +27,8 @@ class Mutant:
     name: str
     guards: Guards = field(default_factory=Guards)
     patch: Patch = lambda _: None
+    real: bool = False  # it takes reads of a real store to be seen
+    seed: int = 0  # where it was seen: tried first, as most histories do not need every guard
 
 
 class FoldsAgain(FoldShell):
@@ -69,6 +78,35 @@ class RoutesAhead(RouteShell):
         return await super().step(record, over_gap=True)
 
 
+class SignalsFirst(Sink):
+    async def _advance(self, batch: _Batch) -> None:
+        if batch.stage == "gathered" and not batch.inserted:
+            await self._signal(batch)
+        await super()._advance(batch)
+
+
+class CommitsFirst(Sink):
+    async def _advance(self, batch: _Batch) -> None:
+        await self._blocking(write_positions, self._store, self._log.log_id, list(batch.reached.values()))
+        await super()._advance(batch)
+
+
+class StopsAtRefused(Sink):
+    """The whole batch is left out for the one record that the store will not have."""
+
+    async def _insert(self, table: str, messages: Any) -> None:
+        try:
+            await super()._insert(table, messages[:1])
+            await self._blocking(lambda: self._store.insert(table, joined(messages)))
+        except Refused:
+            return
+
+
+class KeepsPurged(Sink):
+    async def _erase(self, messages: Any) -> None:
+        return
+
+
 def last_wins(held: dict[bytes, bytes], records: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return held | dict(records)
 
@@ -93,10 +131,42 @@ def _no_route_event_ids(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RouteShell, "_guard", guard)
 
 
+def _marks_unseen(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("sink.stored._marks", lambda store, view: None)
+
+
+def _covers_unseen(patch: pytest.MonkeyPatch) -> None:
+    """Rows that know more than the read may see."""
+    real = sink.stored._limits
+    patch.setattr("sink.stored._limits", lambda series, watermark: real(series, tuple(1 << 30 for _ in watermark)))
+
+
+def _unbounded(patch: pytest.MonkeyPatch) -> None:
+    """Reads of what is there now, whatever their vector."""
+    real = Selection.__post_init__
+
+    def unbounded(self: Selection) -> None:
+        object.__setattr__(self, "watermark", tuple(1 << 30 for _ in self.watermark))
+        real(self)
+
+    patch.setattr(Selection, "__post_init__", unbounded)
+
+
+def _late_covers(patch: pytest.MonkeyPatch) -> None:
+    """A refreshed row says that it knows more than it was worked out from."""
+    real = queries.renewed
+
+    def renewed(spans: Any, clips: Any, step: int, watermark: tuple[int, ...], view: Any) -> Any:
+        made = real(spans, clips, step, watermark, view)
+        return replace(made, parameters=made.parameters | {"covers": [covers + (3 << 20) for covers in made.parameters["covers"]]})
+
+    patch.setattr("sink.refresh.renewed", renewed)
+
+
 MUTANTS = [
     Mutant("the position that skips what was applied", Guards(fold_shell=FoldsAgain)),
     Mutant("the check for a jump", Guards(fold_shell=JumpsAhead)),
-    Mutant("highest position wins", Guards(recover=last_wins)),
+    Mutant("highest position wins", Guards(recover=last_wins), seed=67),
     Mutant("the seek to the state's own position", Guards(seek_to_state=False)),
     Mutant("emit before remember", Guards(fold_shell=RemembersFirst)),
     Mutant("the partition's record last", Guards(fold_shell=PartitionFirst)),
@@ -104,4 +174,10 @@ MUTANTS = [
     Mutant("the event ids", patch=_no_event_ids),
     Mutant("the route agent's event ids", patch=_no_route_event_ids),
     Mutant("the route agent's check for a jump", Guards(route_shell=RoutesAhead)),
+    Mutant("insert before watermark", Guards(sink=SignalsFirst)),
+    Mutant("insert before the store's position", Guards(sink=CommitsFirst)),
+    Mutant("the halving of a refused batch", Guards(sink=StopsAtRefused)),
+    Mutant("the look at marks", patch=_marks_unseen, real=True, seed=10),
+    Mutant("the look at covers", patch=_covers_unseen, real=True, seed=20),
+    Mutant("reads at one vector", patch=_unbounded, real=True),
 ]
