@@ -3,7 +3,9 @@
 Before: server.py or a test makes the parts. After: uvicorn serves it.
 """
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 from fastapi import FastAPI
 
@@ -12,17 +14,26 @@ from api.doors.tempodb import routes as tempodb
 from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
+from api.named import NamedGenerations
 from api.native import deletions, generations, increments, live, points, rollups, runs, series, status, updates, values
 from api.parts import Parts
 
+_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, live, timedb, tempodb)
+
 
 def create_app(parts: Parts) -> FastAPI:
+    app = _app_of(parts, (status, generations, *_ROOMS))
+    app.mount("/generations", NamedGenerations(parts, lambda own: _app_of(own, (status, *_ROOMS))))
+    return app
+
+
+def _app_of(parts: Parts, rooms: Iterable[ModuleType]) -> FastAPI:
     app = FastAPI(
         title="Varve",
         version=own_version(),
         description="Bitemporal time series: nothing is ever overwritten. Native routes under /api/v1; TimeDB's at /.",
     )
-    for room in (status, generations, points, increments, deletions, updates, runs, values, rollups, series, live, timedb, tempodb):
+    for room in rooms:
         app.include_router(room.router(parts))
     errors.install(app, (TIMEDB, TEMPODB))
     return app

@@ -11,18 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from api.catalog import Catalog
 from api.clock_guard import ClockGuard
 from api.generations import Generations
 from api.health import Health
-from api.lookups import Lookups
 from api.outcomes import Outcomes
 from api.parts import Parts
-from api.reads import Reads
+from api.reading import reading
 from api.receipts import Receipts
-from api.runs import Runs
 from api.spool import Spool
-from api.store_calls import StoreCalls
 from api.views import Views
 from api.writer import Writer
 from sink.consumer import Sink, follow_progress
@@ -65,7 +61,7 @@ async def assemble(settings: Settings, clock: Clock, *, with_sink: bool) -> Asyn
     from streams.log_kafka import log_of
 
     async with log_of(settings) as source:
-        store = await asyncio.to_thread(Store.ready, settings, source.topics.generation)
+        store = await asyncio.to_thread(Store.ready, settings, source.topics.label)
         try:
             async with assembled(settings, clock, source, source.topics, store, with_sink=with_sink, views=source.served.views) as assembly:
                 yield assembly
@@ -78,24 +74,21 @@ async def assembled(
     settings: Settings, clock: Clock, source: Log, topics: Topics, store: Store, *, with_sink: bool, views: int = VIEWS
 ) -> AsyncIterator[Assembly]:
     """views: the version that built the store."""
-    watermarks = Watermarks(topics.partitions)
-    calls = StoreCalls(store, settings.store.readers)
-    lookups = Lookups(calls)
-    guard, shown, catalog = ClockGuard(clock), Views(watermarks, source.log_id, settings.http), Catalog(lookups.value_types)
-    receipts, outcomes = Receipts(source, topics.receipts), Outcomes(lookups.outcomes)
+    watermarks, guard = Watermarks(topics.partitions), ClockGuard(clock)
+    read = reading(settings, source, store, watermarks, settings.store.readers)
+    receipts, outcomes = Receipts(source, topics.receipts), Outcomes(read.lookups.outcomes)
     spool = Spool(settings.data / "spool", source, topics.events, guard.heard, settings.http.wait_seconds_max)
     sink = Sink(source, topics, store, watermarks, settings.store.batch_rows_max) if with_sink else None
-    health = Health(source, topics, guard, spool, calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
-    writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, shown, spool)
-    reads = Reads(calls, lookups, catalog, shown, source.log_id, topics.partitions)
+    health = Health(source, topics, guard, spool, read.calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
+    writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, read.views, spool)
     generations = Generations(settings, source, topics, store, watermarks, views)
-    parts = Parts(settings, source, topics, clock, writer, shown, catalog, Runs(lookups.run), reads, health, generations)
+    parts = Parts(settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations)
     spool.recovering = bool(spool.accepted())
     tasks = {
         "receipts": receipts.run(),
         "clock": guard.run(source, topics.progress),
         "heartbeats": health.run(),
-        "spool": _finish_uploads(source, topics, spool, outcomes, shown),
+        "spool": _finish_uploads(source, topics, spool, outcomes, read.views),
         "generations": _until_flipped(source, topics),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
@@ -108,7 +101,7 @@ async def assembled(
             task.close()
         await generations.close()
         await spool.settle()
-        calls.close()
+        read.calls.close()
 
 
 async def _until_flipped(source: Log, topics: Topics) -> None:

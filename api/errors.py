@@ -64,16 +64,21 @@ def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Respons
 
 def install(app: FastAPI, wordings: Sequence[Wording]) -> None:
     async def refused(request: Request, error: Exception) -> Response:
-        return answer(_as_varve(error), request.url.path, wordings)
+        return answer(_as_varve(error), _path_of(request), wordings)
 
     async def broken(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         fault = Fault("internal", "a defect of Varve: the server's log has the details")
-        return answer(fault, request.url.path, wordings)
+        return answer(fault, _path_of(request), wordings)
 
     for kind in (VarveError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(Exception, broken)
+
+
+def _path_of(request: Request) -> str:
+    """As its door knows it, also under /generations/NAME."""
+    return request.url.path.removeprefix(request.scope.get("root_path", ""))
 
 
 def _as_varve(error: Exception) -> VarveError:

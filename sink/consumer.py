@@ -245,14 +245,14 @@ def _after(before: Reached, record: LogRecord, message: Message | str) -> Reache
 
 
 async def write_progress(log: Log, topics: Topics, reached: Reached) -> None:
-    key = b"%d/%d" % (topics.generation, reached.partition)
+    key = f"{topics.label}/{reached.partition}".encode()
     body = {"next_offset": reached.next_offset, "points_offset": reached.points_offset}
     await log.append(topics.progress, 0, orjson.dumps(body), key=key)
 
 
 async def follow_progress(log: Log, topics: Topics, watermarks: Watermarks) -> None:
     """For a process without a sink: advances its watermarks by what sinks tell, until cancelled."""
-    own, reader = b"%d/" % topics.generation, log.reader(topics.progress, dict(await log.starts(topics.progress)))
+    own, reader = f"{topics.label}/".encode(), log.reader(topics.progress, dict(await log.starts(topics.progress)))
     try:
         while True:
             try:
@@ -277,7 +277,7 @@ async def _run(settings: Settings, partitions: Collection[int] | None) -> None:
     from streams.log_kafka import log_of
 
     async with log_of(settings) as log:
-        store = Store.ready(settings, log.topics.generation)
+        store = Store.ready(settings, log.topics.label)
         try:
             await _with_refresh(settings, log, log.topics, store, partitions)
         except asyncio.CancelledError:

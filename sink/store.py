@@ -57,7 +57,7 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(cls, settings: Settings, generation: int = 1) -> "Store":
+    def open(cls, settings: Settings, generation: int | str = 1) -> "Store":
         """Connects and makes the database; migrate() makes the tables."""
         target, where = _target(settings)
         database = database_of(settings, generation)
@@ -70,7 +70,7 @@ class Store:
         return store
 
     @classmethod
-    def ready(cls, settings: Settings, generation: int) -> "Store":
+    def ready(cls, settings: Settings, generation: int | str) -> "Store":
         """Open, with every table."""
         store = cls.open(settings, generation)
         store.migrate()
@@ -182,7 +182,7 @@ class Store:
         return clickhouse_connect.get_client(**target)
 
 
-def database_of(settings: Settings, generation: int) -> str:
+def database_of(settings: Settings, generation: int | str) -> str:
     return "".join(c if c.isalnum() else "_" for c in settings.log.prefix) + f"_{generation}"
 
 

@@ -61,7 +61,7 @@ def speak() -> None:
 
 
 def group_of(topics: Topics) -> str:
-    return f"{topics.prefix}-fold-{topics.generation}"
+    return f"{topics.prefix}-fold-{topics.label}"
 
 
 def changelogs(topics: Topics) -> list[Topic]:
@@ -73,7 +73,8 @@ def changelogs(topics: Topics) -> list[Topic]:
         "max.message.bytes": str(RECORD_BYTES_MAX),
         "segment.bytes": str(64 * 1024 * 1024),  # the newest segment is never compacted
     }
-    names = (f"{group_of(topics)}-state-changelog", f"{group_of(replace(topics, generation=FIRST))}-routes-changelog")
+    first = replace(topics, generation=FIRST, name="")
+    names = (f"{group_of(topics)}-state-changelog", f"{group_of(first)}-routes-changelog")
     return [Topic(name, topics.partitions, config) for name in names]
 
 

@@ -68,6 +68,13 @@ class KafkaLog:
     async def starts(self, topic: str) -> Mapping[int, int]:
         return await self._offsets(topic, self._asker.beginning_offsets)
 
+    async def offsets_at(self, topic: str, time: int) -> Mapping[int, int]:
+        """By partition, of the first record that was stored at this instant (UTC ns) or later; the end where there is none."""
+        ends = await self.ends(topic)
+        asked = {TopicPartition(topic, partition): -(-time // _MS) for partition in ends}
+        found = await self._ask(self._asker.offsets_for_times(asked), f"did not tell the offsets of {topic} at a time")
+        return dict(ends) | {tp.partition: int(there.offset) for tp, there in found.items() if there is not None}
+
     async def partitions(self, topic: str) -> int:
         return len(await self._ask(self._producer.partitions_for(topic), f"did not describe {topic}"))
 

@@ -1,11 +1,12 @@
 """Folds varve.events from its start into another generation: a worker's own shells, points and state, without Faust (I1, I3).
 
 Before: `varve replay`. After: that generation's points, for its sink, and its state, from which its workers go on. It begins
-where that state ends, so it may be killed anywhere and run again. What is refused became a dead letter when it came first.
+where that state ends, so it may be killed anywhere and run again. What is refused became a dead letter when it came first. One that
+is kept under a name ends at its position.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from streams.app import changelogs
@@ -17,7 +18,7 @@ from streams.recovery import keep_highest
 from streams.shell import FoldShell
 from streams.state import PartitionState
 from streams.topics import Topic, Topics
-from varve.errors import Fault
+from varve.errors import Conflict, Fault
 
 POLL_SECONDS, POLL_RECORDS_MAX = 0.2, 50
 FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill costs seconds of folding again
@@ -25,20 +26,25 @@ FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill c
 
 @dataclass
 class Replay:
-    """folded: by partition, the next offset to fold; empty until it runs."""
+    """until: by partition, the offset to end at; none where it has no end. folded: the next offset to fold; empty until it runs."""
 
     log: Log
     topics: Topics
+    until: Sequence[int] | None = None
     folded: dict[int, int] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """For ever: what comes meanwhile is folded too. Faults say what is wrong with the log."""
+        """For ever where there is no end: what comes meanwhile is folded too. Faults say what is wrong with the log."""
         starts = await self.log.starts(self.topics.events)
         if any(starts.values()):
             words = f"{self.topics.events} does not begin at 0 any more: its first records are gone, and no replay can bring them back"
             raise Fault("log-lost-head", words)
         states = await self._states()
         self.folded = {partition: state.applied + 1 for partition, state in states.items()}
+        if self.until is not None and any(next_ > end for next_, end in zip(self.folded.values(), self.until, strict=True)):
+            label = self.topics.label
+            words = f"generation {label} was begun with a later end: say that one, or remove it (`varve generations --remove {label}`)"
+            raise Conflict("generation-beyond", words)
         lanes = [asyncio.create_task(self._fold(state)) for state in states.values()]
         try:
             await asyncio.gather(*lanes)
@@ -60,7 +66,7 @@ class Replay:
         reader = self.log.reader(self.topics.events, {partition: state.applied + 1})
         flushing = asyncio.create_task(_flush_often(shell))
         try:
-            while True:
+            while self.until is None or shell.state.applied + 1 < self.until[partition]:
                 await self._step(shell, reader)
                 self.folded[partition] = shell.state.applied + 1
                 if flushing.done():
@@ -72,7 +78,8 @@ class Replay:
 
     async def _step(self, shell: FoldShell, reader: LogReader) -> None:
         for record in await reader.poll(POLL_SECONDS, POLL_RECORDS_MAX):
-            await shell.step(record, over_gap=True)
+            if self.until is None or record.offset < self.until[record.partition]:
+                await shell.step(record, over_gap=True)
 
     def _emit(self, partition: int) -> Callable[[PointsRecord], Awaitable[object]]:
         def emit(points: PointsRecord) -> Awaitable[object]:

@@ -21,11 +21,18 @@ class Topic:
 
 @dataclass(frozen=True)
 class Topics:
-    """Names under one prefix, for generation g of the views. partitions: of events; it never changes (I2)."""
+    """Names under one prefix, for generation g of the views, or for the one that is kept under a name. partitions: of events; it
+    never changes (I2)."""
 
     prefix: str
     partitions: int
     generation: int = 1
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        """Of what belongs to this generation alone: topics, tables."""
+        return self.name or str(self.generation)
 
     @property
     def intake(self) -> str:
@@ -41,7 +48,7 @@ class Topics:
 
     @property
     def points(self) -> str:
-        return f"{self.prefix}.points-{self.generation}"
+        return f"{self.prefix}.points-{self.label}"
 
     @property
     def progress(self) -> str:

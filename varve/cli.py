@@ -14,7 +14,7 @@ import typer
 from varve.cli_letters import letters
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, url_of, with_store
 from varve.cli_purge import purge
-from varve.errors import Unavailable, VarveError
+from varve.errors import Incorrect, Unavailable, VarveError
 from varve.process import without_pandas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Varve: nothing is ever overwritten.")
@@ -145,14 +145,39 @@ def replay(
     url: Annotated[str | None, typer.Option(help="the server, else that of --data; broker: VARVE_LOG__BROKERS, else --data's")] = None,
     check: Annotated[bool, typer.Option("--check", help="build and compare, then remove what was built")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="serve what was built although it differs; do not ask")] = False,
+    until: Annotated[str | None, typer.Option(help="end there: a token that a read gave, or a time; needs --name")] = None,
+    name: Annotated[str | None, typer.Option(help="keep what was built until there as /generations/NAME/... of the server")] = None,
 ) -> None:
-    """Build every view anew from varve.events beside the running system, compare, and serve it."""
+    """Build every view anew from varve.events beside the running system, compare, and serve it; or keep a past one under a name."""
+    where = url or url_of(read_settings(data), named=data is not None)
+    if until is not None or name is not None:
+        if until is None or name is None or check or yes:
+            raise Incorrect("options-incorrect", "--until and --name go together, without --check and --yes")
+        from varve.replay_named import run_named
+
+        run_named(connected(data), where, name, until, say)
+        return
     from varve.replay import Wanted, run_replay
 
-    where = url or url_of(read_settings(data), named=data is not None)
     wanted = Wanted(where, check, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question)))
     if not run_replay(connected(data), wanted, say):
         raise typer.Exit(1)
+
+
+@app.command()
+def generations(
+    data: DataOption = None,
+    url: Annotated[str | None, typer.Option(help="the server; the one that runs on the data directory where absent")] = None,
+    remove: Annotated[str | None, typer.Option(help="the name of one that is not needed any more")] = None,
+) -> None:
+    """Which generation of the views is served, and which are kept under a name (`varve replay --until`)."""
+    from varve.replay_named import list_named, remove_named
+
+    where = url or url_of(read_settings(data), named=data is not None)
+    if remove is None:
+        list_named(where, say)
+    else:
+        remove_named(connected(data), where, remove, say)
 
 
 app.command()(purge)

@@ -50,7 +50,7 @@ def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -
 
 async def _answered(url: str) -> None:
     """Nothing is begun where nobody serves."""
-    async with _Server(url, FIRST_ANSWER_SECONDS_MAX) as server:
+    async with Server(url, FIRST_ANSWER_SECONDS_MAX) as server:
         await server.state()
 
 
@@ -58,9 +58,9 @@ async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[
     replay = Replay(log, following(log.topics))
     await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)
     say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
-    done, gone = await _beside(replay, _built(log, replay, wanted, say))
+    done, gone = await beside(replay, _built(log, replay, wanted, say))
     if gone is not None:
-        async with _Server(wanted.url) as server:
+        async with Server(wanted.url) as server:
             await server.ask("DELETE", f"/{gone.generation}")
         await remove_topics(log.brokers, [one.name for one in own_topics(gone)])
         say(f"generation {gone.generation} is removed")
@@ -70,7 +70,7 @@ async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[
 async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[str], None]) -> tuple[bool, Topics | None]:
     """Whether all is as it should be, and the generation that is wanted no more."""
     number = replay.topics.generation
-    async with _Server(wanted.url) as server:
+    async with Server(wanted.url) as server:
         found = await _compared(log, server, replay, say)
         for line in _told(found, log.topics.generation, number):
             say(line)
@@ -86,7 +86,7 @@ async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[s
         return True, log.topics
 
 
-async def _beside(replay: Replay, work: Coroutine[Any, Any, T]) -> T:
+async def beside(replay: Replay, work: Coroutine[Any, Any, T]) -> T:
     """The fold goes on while the work is done; what stops the fold stops the work."""
     folding, working = asyncio.create_task(replay.run()), asyncio.create_task(work)
     try:
@@ -100,7 +100,7 @@ async def _beside(replay: Replay, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(folding, working, return_exceptions=True)
 
 
-async def _compared(log: KafkaLog, server: "_Server", replay: Replay, say: Callable[[str], None]) -> list[Mapping[str, Any]]:
+async def _compared(log: KafkaLog, server: "Server", replay: Replay, say: Callable[[str], None]) -> list[Mapping[str, Any]]:
     while True:
         with shown(say) as bar:
             await _caught_up(log, server, replay, bar)
@@ -109,15 +109,14 @@ async def _compared(log: KafkaLog, server: "_Server", replay: Replay, say: Calla
             return found
 
 
-async def _caught_up(log: KafkaLog, server: "_Server", replay: Replay, bar: Shown) -> None:
+async def _caught_up(log: KafkaLog, server: "Server", replay: Replay, bar: Shown) -> None:
     while True:
         state = await server.state()
         built = state["building"]
         if built is None:  # not begun, or the server was started again
             await server.ask("POST", "")
             continue
-        if built["failed"]:
-            raise Unavailable("build-failed", f"the server cannot fill generation {built['generation']}: {built['trouble']}")
+        refuse_failed(built)
         ends = await log.ends(replay.topics.events)
         bar.at(sum(built["vector"]), sum(ends.values()), built["points"])
         behind = sum(max(0, there - here) for there, here in zip(state["served"]["vector"], built["vector"], strict=True))
@@ -127,7 +126,13 @@ async def _caught_up(log: KafkaLog, server: "_Server", replay: Replay, bar: Show
         await asyncio.sleep(ASKED_EVERY_SECONDS)
 
 
-async def _served(server: "_Server", replay: Replay) -> None:
+def refuse_failed(built: Mapping[str, Any]) -> None:
+    """The server's sink for it has given up."""
+    if built["failed"]:
+        raise Unavailable("build-failed", f"the server cannot fill generation {built['generation']}: {built['trouble']}")
+
+
+async def _served(server: "Server", replay: Replay) -> None:
     """Until the servers answer from it and workers fold it: then nobody needs this fold any more."""
     number, deadline = replay.topics.generation, CLOCK.monotonic() + SERVED_SECONDS_MAX
     while CLOCK.monotonic() < deadline:
@@ -151,7 +156,7 @@ def _told(found: list[Mapping[str, Any]], served: int, built: int) -> list[str]:
     return [*lines, *(["  ..."] if len(found) > LISTED_MAX else [])]
 
 
-class _Server:
+class Server:
     """The running server's generations; one that is being started again is waited for."""
 
     def __init__(self, url: str, silent_seconds_max: float = SILENT_SECONDS_MAX) -> None:
@@ -173,12 +178,12 @@ class _Server:
         except httpx.TransportError:
             return False
 
-    async def ask(self, method: str, path: str) -> Any:
+    async def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Asked again where nobody answers: each of these may be asked twice."""
         deadline = CLOCK.monotonic() + self._silent_seconds_max
         while True:
             try:
-                answer = await self._http.request(method, f"/api/v1/generations{path}")
+                answer = await self._http.request(method, f"/api/v1/generations{path}", json=body)
                 break
             except httpx.TransportError as reason:
                 if CLOCK.monotonic() > deadline:

@@ -38,7 +38,7 @@ def router(parts: Parts) -> APIRouter:
             "version": request.app.version,
             "log_id": parts.log.log_id,
             "partitions": parts.topics.partitions,
-            "generation": parts.topics.generation,
+            "generation": parts.topics.label,
             "ends": {str(partition): end for partition, end in sorted(ends.items())},
             "watermarks": {str(partition): vector.get(partition, 0) for partition in sorted(ends)},
             "lag": sum(max(0, end - vector.get(partition, 0)) for partition, end in ends.items()),

@@ -8,9 +8,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sink.queries.layers import instant_place
+from sink.queries.layers import instant_place, visible
 from sink.queries.query import Query
 from varve.instants import LATEST
+from varve.position import ROW_BITS
 
 _SPAN = f"valid_time >= {instant_place('from')} AND (valid_time < {instant_place('until')} OR {{until:Int64}} = {LATEST})"
 _WHOSE = "tenant = {tenant:UUID} AND series_id = {series_id:UUID}"
@@ -32,6 +33,18 @@ def purged_count(tenant: uuid.UUID, series_id: uuid.UUID, from_: int, until: int
     """layers: how many a purge of the span would erase now, each once."""
     sql = f"SELECT count() AS layers FROM (SELECT 1 FROM points WHERE {_WHOSE} AND {_SPAN} GROUP BY valid_time, known_time, version)"
     return Query(sql, {"tenant": tenant, "series_id": series_id, "from": from_, "until": until})
+
+
+def purges_between(since: tuple[int, ...], watermark: tuple[int, ...]) -> Query:
+    """tenant, series_id, version, first and after_last (UTC ns) of those that the second watermark vector shows and the first does not."""
+    bound: dict[str, Any] = {}
+    shown = visible("p", watermark, bound)
+    bound["versions_since"] = [offset << ROW_BITS for offset in since]
+    sql = f"""SELECT DISTINCT p.tenant AS tenant, p.series_id AS series_id, p.version AS version,
+  toUnixTimestamp64Nano(p.`from`) AS first, toUnixTimestamp64Nano(p.until) AS after_last
+FROM purges AS p
+WHERE {shown} AND p.version >= {{versions_since:Array(UInt64)}}[p.partition + 1]"""
+    return Query(sql, bound)
 
 
 def erasures(purge: Purge) -> list[Query]:
