@@ -17,7 +17,7 @@ MAY_LOOK_RIGHT = (
     "varve/rebuild.py",  # composes the broker, the topics and the store, as up.py does
     "varve/offline.py",  # opens the log for commands
     "varve/backup.py",  # reads and writes the log
-    "varve/replay.py",  # runs the fold of the replay
+    "varve/replay*.py",  # run the fold of the replay
     "varve/doctor.py",
     "varve/demo*.py",
     "varve/schema*.py",
