@@ -26,11 +26,13 @@ FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill c
 
 @dataclass
 class Replay:
-    """until: by partition, the offset to end at; none where it has no end. folded: the next offset to fold; empty until it runs."""
+    """until: by partition, the offset to end at; none where it has no end. emits: where not, only the state is made. folded: the next
+    offset to fold; empty until it runs."""
 
     log: Log
     topics: Topics
     until: Sequence[int] | None = None
+    emits: bool = True
     folded: dict[int, int] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -82,7 +84,11 @@ class Replay:
                 await shell.step(record, over_gap=True)
 
     def _emit(self, partition: int) -> Callable[[PointsRecord], Awaitable[object]]:
+        async def told_before() -> None: ...
+
         def emit(points: PointsRecord) -> Awaitable[object]:
+            if not self.emits:
+                return told_before()
             return asyncio.ensure_future(self.log.append(self.topics.points, partition, points.value, headers=points.headers))
 
         return emit

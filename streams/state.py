@@ -201,7 +201,6 @@ def partition_of_key(key: bytes) -> int:
 def _body(value: bytes) -> bytes:
     found = _HEADER.unpack_from(value)[1]
     if found != FORMAT:
-        raise Fault(
-            "state-format", f"the worker's state is of format {found}, this version reads {FORMAT}: rebuild it with `varve rebuild`"
-        )
+        words = f"the worker's state is of format {found}, this version reads {FORMAT}: stop everything and run `varve replay --state`"
+        raise Fault("state-format", words)
     return value[_HEADER.size :]

@@ -147,8 +147,16 @@ def replay(
     yes: Annotated[bool, typer.Option("--yes", help="serve what was built although it differs; do not ask")] = False,
     until: Annotated[str | None, typer.Option(help="end there: a token that a read gave, or a time; needs --name")] = None,
     name: Annotated[str | None, typer.Option(help="keep what was built until there as /generations/NAME/... of the server")] = None,
+    state: Annotated[bool, typer.Option("--state", help="fold the workers' state alone anew, while nothing runs")] = False,
 ) -> None:
     """Build every view anew from varve.events beside the running system, compare, and serve it; or keep a past one under a name."""
+    if state:
+        if url or check or yes or until or name:
+            raise Incorrect("options-incorrect", "--state goes with --data alone")
+        from varve.replay_state import run_state
+
+        run_state(read_settings(data), say)
+        return
     where = url or url_of(read_settings(data), named=data is not None)
     if until is not None or name is not None:
         if until is None or name is None or check or yes:

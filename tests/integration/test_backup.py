@@ -13,8 +13,9 @@ import pytest
 from streams.log_kafka import open_log
 from streams.topics import Topics
 from tests.conftest import VarveUp
+from tests.integration.all_sorts import KEYS, answers, post, write_all_sorts
 from tests.integration.test_kill import last_token
-from tests.integration.test_rebuild import KEYS, answers, command, post, write_all_sorts
+from tests.integration.test_rebuild import command
 from varve.series import DEFAULT_TENANT, partition_of, series_id
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.conftest import VarveUp
+from tests.integration.all_sorts import KEYS, answers, post, write_all_sorts
 from tests.integration.test_kill import kill, last_token, ready
-from tests.integration.test_rebuild import KEYS, answers, command, post, write_all_sorts
+from tests.integration.test_rebuild import command
 from varve.instants import format_instant, parse_instant
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

@@ -23,12 +23,11 @@ from streams.route_state import RouteState
 from streams.state import Change, PartitionState
 from streams.topics import Topics
 from tests.conftest import VarveUp
+from tests.integration.all_sorts import KEYS, answers, post, write_all_sorts
 from tests.integration.test_kill import last_token
 
 T = TypeVar("T")
 pytestmark = pytest.mark.slow
-KEYS = [f"r{number}" for number in range(12)]
-SHAPES = ("history", "flat", "overlapping")
 
 
 def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,65 +40,6 @@ def rebuild(data: Path) -> str:
     done = command("rebuild", "--data", str(data), "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def post(url: str, path: str, body: dict[str, object], **headers: str) -> str:
-    answer = httpx.post(f"{url}/api/v1/{path}", json=body, headers=headers, timeout=60)
-    assert answer.is_success, answer.text
-    return str(answer.json()["token"])
-
-
-def write_all_sorts(url: str) -> None:
-    """Plain and forecast layers, runs, partial updates, one partition and several, keyed and not; then what counts and what hides."""
-    for turn in range(6):
-        times = [f"2025-01-0{1 + (turn + day) % 7}T00:00:00Z" for day in range(3)]
-        rows = {"series": [key for key in KEYS for _ in times], "valid_time": times * len(KEYS)}
-        values = [turn * 100 + number / 8 for number in range(len(KEYS) * 3)]
-        post(url, "points", rows | {"value": values}, **{"Idempotency-Key": f"turn-{turn}"})
-        post(url, "points", {"series": KEYS[turn], "valid_time": times, "value": [None, 1.5, turn], "known_time": "2024-12-31T00:00:00Z"})
-        updates = [
-            {"series": KEYS[turn], "valid_time": times[0], "annotation": "checked"},
-            {"series": KEYS[turn + 1], "valid_time": times[1], "value": 1000.0 + turn},
-        ]
-        changed = httpx.patch(f"{url}/api/v1/points", json={"updates": updates, "changed_by": "ada"}, timeout=60)
-        assert changed.is_success and changed.json()["updated"] == 2, changed.text
-    run = httpx.post(f"{url}/api/v1/runs", json={"workflow_id": "w", "known_time": "2025-01-01T06:00:00Z"}, timeout=60).json()["run_id"]
-    post(url, "points", {"series": KEYS[:5], "valid_time": ["2025-01-03T00:00:00Z"] * 5, "value": [9.0] * 5, "run_id": run})
-    count_and_hide(url)
-
-
-def count_and_hide(url: str) -> None:
-    """Increments in order, late and of the latest value, deletions, a rewrite, a purge, a series deleted and made again."""
-    minutes = [f"2025-01-08T{hour:02}:{minute:02}:00Z" for hour in range(5) for minute in range(60)]
-    for turn in range(3):
-        for key in KEYS[:4]:
-            post(url, "increments", {"series": key, "valid_time": minutes, "value": [turn + 1] * len(minutes)})
-        post(url, f"series/key:{KEYS[turn]}/latest/increment", {"amount": 0.5})
-    removed = [
-        httpx.delete(f"{url}/api/v1/series/key:{KEYS[1]}/points", params={"from": minutes[20], "until": minutes[90]}, timeout=60),
-        httpx.delete(f"{url}/api/v1/series/key:{KEYS[5]}", timeout=60),
-        httpx.put(f"{url}/api/v1/series/key:{KEYS[6]}/points", json={"valid_time": minutes, "value": list(range(300))}, timeout=60),
-        httpx.post(f"{url}/api/v1/purges", json={"series": KEYS[2], "from": minutes[100], "until": minutes[200]}, timeout=60),
-    ]
-    assert all(answer.is_success for answer in removed), [answer.text for answer in removed]
-    assert removed[-1].json()["rows"] == 300
-    post(url, "increments", {"series": KEYS[5], "valid_time": minutes[0], "value": 7})
-
-
-def answers(url: str, token: str) -> dict[tuple[str, str], bytes]:
-    """The body of every shape of every series, once all of the log is visible."""
-    found = {}
-    for shape in SHAPES:
-        for key in KEYS:
-            answer = httpx.get(f"{url}/api/v1/values/{shape}", params={"key": key, "after": token}, timeout=60)
-            assert answer.status_code == 200, answer.text
-            found[shape, key] = answer.content
-    for period in ("15min", "1day"):
-        asked = {"key": KEYS, "period": period, "function": ["sum", "count", "min", "max", "last"], "after": token}
-        answer = httpx.get(f"{url}/api/v1/rollups", params=asked, timeout=60)
-        assert answer.status_code == 200, answer.text
-        found["rollups", period] = answer.content
-    return found
 
 
 @pytest.mark.timeout(400)
@@ -127,7 +67,7 @@ def test_every_read_is_byte_equal_after_all_views_were_rebuilt(varve_up: Callabl
     assert again.status_code == 409  # the guard by key was rebuilt, too
     later = post(second.url, "points", {"series": KEYS[0], "valid_time": "2025-02-01T00:00:00Z", "value": 5.0})
     flat = httpx.get(f"{second.url}/api/v1/values/flat", params={"key": KEYS[0], "after": later}, timeout=60)
-    assert len(flat.content) > len(before["flat", KEYS[0]])
+    assert len(flat.content) > len(before[f"values/flat {{'key': '{KEYS[0]}'}}"])
 
 
 @pytest.mark.timeout(400)

@@ -18,8 +18,9 @@ from sink.store import Store
 from streams.log_kafka import open_log
 from streams.topics import Topics
 from tests.conftest import VarveUp, wait_until
+from tests.integration.all_sorts import KEYS, answers, post, write_all_sorts
 from tests.integration.test_kill import kill, last_token, ready
-from tests.integration.test_rebuild import KEYS, answers, command, post, write_all_sorts
+from tests.integration.test_rebuild import command
 from varve.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
