@@ -14,6 +14,7 @@ from typing import Any
 from api.clock_guard import ClockGuard
 from api.generations import Generations
 from api.health import Health
+from api.lag import Lag
 from api.outcomes import Outcomes
 from api.parts import Parts
 from api.reading import reading
@@ -22,6 +23,7 @@ from api.spool import Spool
 from api.views import Views
 from api.writer import Writer
 from sink.consumer import Sink, follow_progress
+from sink.positions import read_positions, refuse_lost_log
 from sink.refresh import Refresh
 from sink.store import Store
 from sink.watermark import Watermarks
@@ -75,11 +77,15 @@ async def assembled(
 ) -> AsyncIterator[Assembly]:
     """views: the version that built the store."""
     watermarks, guard = Watermarks(topics.partitions), ClockGuard(clock)
+    if not with_sink:  # else the sink looks
+        reached = await asyncio.to_thread(read_positions, store, source.log_id)
+        await refuse_lost_log(source, topics, list(reached.values()), store.where, points_needed=False)
     read = reading(settings, source, store, watermarks, settings.store.readers)
     receipts, outcomes = Receipts(source, topics.receipts), Outcomes(read.lookups.outcomes)
     spool = Spool(settings.data / "spool", source, topics.events, guard.heard, settings.http.wait_seconds_max)
     sink = Sink(source, topics, store, watermarks, settings.store.batch_rows_max) if with_sink else None
-    health = Health(source, topics, guard, spool, read.calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
+    lag = Lag(read.views.vector, settings.http.wait_seconds_max, clock)
+    health = Health(source, topics, guard, lag, spool, read.calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, read.views, spool)
     generations = Generations(settings, source, topics, store, watermarks, views)
     parts = Parts(settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations)

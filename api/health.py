@@ -1,6 +1,6 @@
-"""Whether Varve can serve now: broker, worker and store answer, and nothing is being recovered (GET /readyz).
+"""Whether Varve can serve now: broker, worker and store answer, the clock agrees, reads show what they should (GET /readyz).
 
-Before: follows varve.progress for the workers' heartbeats. After: readyz and status name what is missing.
+Before: follows varve.progress for the workers' heartbeats, and the ends of the log. After: readyz and status name what is missing.
 """
 
 import asyncio
@@ -8,11 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from api.clock_guard import ClockGuard
+from api.lag import Lag
 from api.spool import Spool
 from streams.log import Log
 from streams.progress import Beat, not_folded, read_beat
 from streams.topics import Topics
-from varve.errors import VarveError
+from varve.errors import Unavailable, VarveError
 
 log = logging.getLogger(__name__)
 
@@ -25,29 +26,30 @@ class Health:
         source: Log,
         topics: Topics,
         guard: ClockGuard,
+        lag: Lag,
         spool: Spool,
         store_answers: Callable[[], Awaitable[None]],
         trouble: Callable[[], str],
     ) -> None:
-        self._log, self._topics, self._guard, self._spool = source, topics, guard, spool
+        self._log, self._topics, self._guard, self._lag, self._spool = source, topics, guard, lag, spool
         self._store_answers, self._trouble = store_answers, trouble
         self.beats: dict[str, Beat] = {}
 
     async def run(self) -> None:
-        """Until cancelled: the newest heartbeat of each worker."""
+        """Until cancelled: the newest heartbeat of each worker, the ends of the log. A Fault where it lost its tail."""
         start: dict[int, int] = {}
         while True:
             try:
                 start = start or dict(await self._log.starts(self._topics.progress))
                 await self._follow(start)
-            except VarveError as error:
+            except Unavailable as error:
                 log.warning("heartbeats: %s", error.message)
                 await asyncio.sleep(0.5)
 
     async def complaints(self) -> list[str]:
         """Empty where all is well."""
         found = await asyncio.gather(self._broker(), self._store())
-        return [*(one for one in found if one), *self._workers(), *self._recovery()]
+        return [one for one in (*found, *self._workers(), *self._recovery(), self._guard.complaint(), self._lag.complaint()) if one]
 
     async def _follow(self, start: dict[int, int]) -> None:
         reader = self._log.reader(self._topics.progress, start)
@@ -58,13 +60,18 @@ class Health:
                     beat = read_beat(record)
                     if beat is not None:
                         self.beats[beat.worker] = beat
+                await self._ends()
         finally:
             await reader.close()
+
+    async def _ends(self) -> None:
+        shown = self._lag.shown
+        self._lag.heard(shown, await self._log.ends(self._topics.events))
 
     async def _broker(self) -> str:
         try:
             async with asyncio.timeout(4.0):
-                await self._log.ends(self._topics.events)
+                await self._ends()
         except (VarveError, TimeoutError) as error:
             return f"broker: {error or 'does not answer'}"
         return ""

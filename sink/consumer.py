@@ -16,7 +16,7 @@ from typing import Any, Literal, assert_never
 import orjson
 import pyarrow as pa
 
-from sink.positions import PositionStore, Reached, read_positions, refuse_lost, write_positions
+from sink.positions import PositionStore, Reached, read_positions, refuse_lost_log, write_positions
 from sink.queries.purge import erasures
 from sink.refresh import Refresh
 from sink.rows import Message, by_target, decoded, joined, purges_of, rows_of
@@ -82,9 +82,7 @@ class Sink:
         """Where the store is, checked against the log; refuses in words that name the repair."""
         found = await self._blocking(read_positions, self._store, self._log.log_id)
         self._reached = {partition: found.get(partition, Reached(partition, 0, 0)) for partition in self._partitions}
-        topics = (self._topics.events, self._topics.points)
-        ends = {topic: await self._log.ends(topic) for topic in topics}
-        refuse_lost(list(self._reached.values()), ends, await self._log.starts(self._topics.points), topics, self._store.where)
+        await refuse_lost_log(self._log, self._topics, list(self._reached.values()), self._store.where, points_needed=True)
         for one in found.values():
             self._watermarks.advance(one.partition, one.next_offset)
         await self._read_from({one.partition: one.points_offset for one in self._reached.values()})

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from sink.queries.query import Query
+from streams.log import Log
+from streams.topics import Topics
 from varve.errors import Fault
 
 _POSITIONS = """SELECT partition, log_id, max(w.next_offset) AS next_offset, max(w.points_offset) AS points_offset
@@ -57,6 +59,13 @@ def write_positions(store: PositionStore, log_id: str, reached: Sequence[Reached
         "points_offset": pa.array([one.points_offset for one in reached], pa.uint64()),
     }
     store.insert("watermarks", pa.table(columns))
+
+
+async def refuse_lost_log(log: Log, topics: Topics, reached: Sequence[Reached], where: str, *, points_needed: bool) -> None:
+    """points_needed: for whoever fills the store; who only reads needs no more than that the log holds what is shown."""
+    names = (topics.events, topics.points)
+    ends = {name: await log.ends(name) for name in names}
+    refuse_lost(reached, ends, await log.starts(topics.points) if points_needed else {}, names, where)
 
 
 def refuse_lost(

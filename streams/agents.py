@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import faust
 
 from streams.lanes import Lanes
+from streams.lost_records import LogLost
 from varve.errors import Unavailable, VarveError
 
 EXIT_STALLED, EXIT_OUTAGE, EXIT_FAULT, EXIT_FLIPPED, EXIT_LOG_LOST = 3, 4, 5, 6, 78
@@ -41,6 +42,8 @@ async def guarded(work: Awaitable[None]) -> None:
         leave(EXIT_OUTAGE, error.message)
     except TimeoutError:
         leave(EXIT_OUTAGE, "the broker did not store the state in time")
+    except LogLost as error:
+        leave(EXIT_LOG_LOST, error.message)
     except VarveError as error:
         leave(EXIT_FAULT, error.message)
     except Exception as error:  # noqa: BLE001 - a defect: the supervisor restarts the worker from its last remembered state

@@ -19,12 +19,13 @@ from streams.dead_letters import write_letter
 from streams.generations import FIRST, another_served
 from streams.lanes import Lane, Lanes
 from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, log_of, make_topics
+from streams.lost_records import LogLost, TailWatch, refuse_lost_head, refuse_lost_tail
 from streams.points import PointsRecord
 from streams.progress import BEAT_SECONDS, Beat, WorkerState, write_beat
 from streams.recovery import keep_highest
-from streams.route_agent import route_lane
+from streams.route_agent import route_lane, route_states
 from streams.shell import FoldShell
-from streams.state import PartitionState
+from streams.state import Damaged, PartitionState
 from streams.topics import RECORD_BYTES_MAX, Topic, Topics
 from varve.clock import Clock, SystemClock
 from varve.errors import Unavailable
@@ -98,6 +99,7 @@ class Worker:
     def __init__(self, settings: Settings, topics: Topics, log: KafkaLog, clock: Clock) -> None:
         self._settings, self._topics, self._log, self._clock = settings, topics, log, clock
         self._lanes = Lanes()
+        self._tails = TailWatch(log, self._lanes)
         self._doing: WorkerState = "recovering"
         self._changed = asyncio.Event()
         self._draining = False
@@ -198,20 +200,26 @@ class Worker:
         events, intake = self._topics.events, self._topics.intake
         ends = {topic: await self._log.ends(topic) for topic in (events, intake)}
         starts = {topic: await self._log.starts(topic) for topic in (events, intake)}
-        for topic, partition in sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in (events, intake)):
-            if topic == events:
-                lane = self._fold_lane(partition)
-                self._check_kept(topic, partition, lane.first, starts[topic][partition])
-            else:
-                lane = route_lane(
-                    self._settings, self._topics, self._log, partition, dict(self._routes.data), self._remember(self._routes, partition)
-                )
-                lane.first = max(lane.first, starts[topic][partition])
-            self._check_tail(topic, partition, lane.first, ends[topic][partition])
-            self._lanes.put(lane)
+        mine = {topic: sorted(tp.partition for tp in assigned if tp.topic == topic) for topic in (events, intake)}
+        for partition in mine[events]:
+            lane = self._fold_lane(partition)
+            refuse_lost_head(events, partition, lane.first, starts[events][partition])
+            self._put(lane, ends[events][partition])
+        for state in await route_states(self._log, self._topics, mine[intake], dict(self._routes.data)):
+            lane = route_lane(self._settings, self._topics, self._log, state, self._remember(self._routes, state.partition))
+            lane.first = max(lane.first, starts[intake][state.partition])
+            self._put(lane, ends[intake][state.partition])
+
+    def _put(self, lane: Lane, end: int) -> None:
+        refuse_lost_tail(lane.topic, lane.partition, lane.first, end)
+        self._lanes.put(lane)
 
     def _fold_lane(self, partition: int) -> Lane:
-        state = PartitionState.recover(partition, dict(self._state.data))
+        try:
+            state = PartitionState.recover(partition, dict(self._state.data))
+        except Damaged as error:  # folding twice is folding once (I3), and what is remembered anew replaces what is damaged
+            _say.warning("%s; folding the partition anew from its first record", error.message)
+            state = PartitionState.anew(partition, dict(self._state.data))
 
         def emit(points: PointsRecord) -> Awaitable[object]:
             self._leave_if_stalled()
@@ -229,23 +237,6 @@ class Worker:
                 await table.send_changelog(partition, key, value, key_serializer="raw", value_serializer="raw")
 
         return remember
-
-    def _check_tail(self, topic: str, partition: int, first: int, end: int) -> None:
-        if first > end:
-            words = (
-                f"the log lost its tail: {topic} partition {partition} ends at {end}, but this worker has folded up to {first - 1}. Bring "
-                "the broker's newest files back, or accept the loss: stop everything and run `varve rebuild`, which rebuilds all views "
-                "from what the log holds"
-            )
-            leave(EXIT_LOG_LOST, words)
-
-    def _check_kept(self, topic: str, partition: int, first: int, start: int) -> None:
-        if start > first:
-            words = (
-                f"the log lost its head: {topic} partition {partition} starts at {start}, but this worker needs record {first}. Its "
-                "retention must be unlimited (`varve topics`); restore the missing records from a copy"
-            )
-            leave(EXIT_LOG_LOST, words)
 
     async def _hand_over(self) -> None:
         """Partitions are about to move: write what we have, so that the next owner starts there. Best effort."""
@@ -301,8 +292,11 @@ class Worker:
         while True:
             try:
                 await self._tell(self._doing)
+                await self._tails.look()
             except Unavailable as error:
                 _say.warning("no heartbeat: %s", error.message)
+            except LogLost as error:
+                leave(EXIT_LOG_LOST, error.message)
             self._changed.clear()
             try:
                 async with asyncio.timeout(BEAT_SECONDS):

@@ -67,6 +67,10 @@ class EventIds:
         if len(self._recent) >= _SEALED:
             self._seal()
 
+    def touch(self) -> None:
+        """The next flush writes all of them."""
+        self._touched.update(self._blocks)
+
     def flush(self) -> list[tuple[int, bytes]]:
         """(ring number, bytes) of each block that changed since the last flush."""
         changed = [(ring, self._written(ring)) for ring in sorted(self._touched)]
@@ -79,7 +83,10 @@ class EventIds:
         ids = cls()
         for number in range(max(0, (count - 1) // BLOCK - BLOCKS_MAX + 1), -(-count // BLOCK)):
             written = blocks.get(number % BLOCKS_MAX)
-            if written is None or int.from_bytes(written[:8], "big") != number:
+            found = -1 if written is None else int.from_bytes(written[:8], "big")
+            if written is None or found < number:
+                raise ValueError(f"the event ids {number * BLOCK} to {min(count, (number + 1) * BLOCK) - 1} are missing")
+            if found > number:  # a later flush, cut short, wrote over it
                 continue
             block = np.frombuffer(written[8:], _DTYPE)[: count - number * BLOCK]
             ids._blocks[number % BLOCKS_MAX] = np.concatenate([block, np.zeros(BLOCK - len(block), _DTYPE)])

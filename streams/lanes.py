@@ -19,6 +19,9 @@ _say = logging.getLogger("varve.worker")
 
 class Shell(Protocol):
     @property
+    def applied(self) -> int: ...
+
+    @property
     def dirty(self) -> bool: ...
 
     async def step(self, record: LogRecord, *, over_gap: bool = False) -> Step: ...
@@ -39,6 +42,11 @@ class Lane:
     @property
     def dirty(self) -> bool:
         return not self.closed and (self._shell.dirty or bool(self._unacked))
+
+    @property
+    def next(self) -> int:
+        """The offset that it expects."""
+        return self._shell.applied + 1
 
     async def take(self, event: Any) -> None:
         record = log_record(event.message)

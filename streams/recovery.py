@@ -6,7 +6,7 @@ Before: a changelog, in which an old owner's late record may follow a new owner'
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from streams.state import position_of
+from streams.state import is_readable, position_of
 
 
 class Held(Protocol):
@@ -17,6 +17,8 @@ def keep_highest(held: Held | Mapping[bytes, bytes], records: Iterable[tuple[byt
     """The records that replace what is held; of equal positions the later one."""
     kept: dict[bytes, bytes] = {}
     for key, value in records:
+        if not is_readable(key, value):
+            continue
         before = kept.get(key) or held.get(key)
         if before is None or position_of(value) >= position_of(before):
             kept[key] = value

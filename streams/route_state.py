@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Mapping
 
 from streams.event_ids import EventIds, SeenId
+from streams.state import Damaged
 from varve.errors import Fault
 
 FORMAT = 1
@@ -16,7 +17,7 @@ _OWN = struct.Struct(">qQI")  # newest time, event ids ever added, targets
 class RouteState:
     def __init__(self, partition: int) -> None:
         self.partition = partition
-        self.applied = -1
+        self.applied = self.remembered = -1
         self.newest = 0  # highest broker timestamp: the intake's own clock
         self.event_ids = EventIds()
         self.last: dict[int, int] = {}  # partition of varve.events -> last offset that holds a part
@@ -43,14 +44,22 @@ class RouteState:
         own = records.get(b"%d/partition" % partition)
         if own is None:
             return state
-        state.applied, found = _HEADER.unpack_from(own)
+        try:
+            state._load(own, records)
+        except (ValueError, struct.error) as reason:
+            words = f"what was remembered of the route agent's partition {partition} is unreadable: {reason}"
+            raise Damaged("state-damaged", words) from None
+        return state
+
+    def _load(self, own: bytes, records: Mapping[bytes, bytes]) -> None:
+        self.applied, found = _HEADER.unpack_from(own)
         if found != FORMAT:
             words = f"the route agent's state is of format {found}, this version reads {FORMAT}: finish with the old version first"
             raise Fault("state-format", words)
-        state.newest, count, pairs = _OWN.unpack_from(own, _HEADER.size)
+        self.newest, count, pairs = _OWN.unpack_from(own, _HEADER.size)
         numbers = struct.unpack_from(f">{2 * pairs}q", own, _HEADER.size + _OWN.size)
-        state.last = dict(zip(numbers[::2], numbers[1::2], strict=True))
-        prefix = b"%d/ids/" % partition
+        self.last = dict(zip(numbers[::2], numbers[1::2], strict=True))
+        prefix = b"%d/ids/" % self.partition
         blocks = {int(key.removeprefix(prefix)): value[_HEADER.size :] for key, value in records.items() if key.startswith(prefix)}
-        state.event_ids = EventIds.recover(count, blocks)
-        return state
+        self.event_ids = EventIds.recover(count, blocks)
+        self.remembered = self.applied

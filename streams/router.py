@@ -59,7 +59,11 @@ class RouteShell:
         self._partitions, self._part_bytes_max = partitions, part_bytes_max
         self._append, self._tell, self._remember, self._refuse = append, tell, remember, refuse
         self._turn = asyncio.Lock()
-        self._remembered = state.applied
+        self._remembered = state.remembered  # lower where the receipts told how far it was
+
+    @property
+    def applied(self) -> int:
+        return self.state.applied
 
     @property
     def dirty(self) -> bool:

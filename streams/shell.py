@@ -64,6 +64,10 @@ class FoldShell:
         self._remembered = state.applied
 
     @property
+    def applied(self) -> int:
+        return self.state.applied
+
+    @property
     def dirty(self) -> bool:
         return self.state.applied > self._remembered
 

@@ -1,10 +1,12 @@
 """What the fold remembers of one partition: a fixed-size row a series, in shards; the applied position, the highest
 intake positions and the event ids seen. The fold reads it and proposes a Change; the shell takes the change and flushes.
 
-Each record written starts with its position (8 bytes), so that recovery can keep the highest (I3). All of it can be
-deleted and rebuilt from varve.events (I1); FORMAT tells older bytes apart.
+Each record written starts with its position (8 bytes), so that recovery can keep the highest (I3). The partition's own record
+tells how far each shard must be: what lacks one is not taken for a state. All of it can be deleted and rebuilt from varve.events
+(I1); FORMAT tells older bytes apart.
 """
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,8 +48,14 @@ SERIES = np.dtype(
 )
 LEVELS = ("base", "day")  # in the order of streams/points.py STEPS
 _ABSENT_AT_FIRST = ("recorded", "known", "floor", "first", "last", "tail_known")
+_KEY = re.compile(rb"\d+/(partition|(shard|ids)/\d+)")
 _HEADER = struct.Struct(">qH")  # position, format
 _PARTITION = struct.Struct(">qQI")  # newest recorded_time, event ids ever added, intake partitions
+_SHARD = struct.Struct(">Bq")  # number, position that it was last written at; absent in records of older versions
+
+
+class Damaged(Fault):
+    """What was remembered is unreadable or not all there: the partition is folded anew."""
 
 
 def fresh_rows(targets: Sequence[Target]) -> NDArray[np.void]:
@@ -87,8 +95,10 @@ class PartitionState:
         self._index: dict[bytes, int] = {}
         self._members: list[list[int]] = [[] for _ in range(SHARDS)]
         self._touched: set[int] = set()
-        self._shard_position: dict[int, int] = {}
+        self._shard_position: dict[int, int] = {}  # of those that are ahead
+        self._written: dict[int, int] = {}  # shard -> position of the last flush that wrote it
         self._flushed = -1
+        self._replaced: tuple[int, frozenset[int]] | None = None  # highest position and shards of damaged records; see anew()
 
     @property
     def dirty(self) -> bool:
@@ -130,6 +140,10 @@ class PartitionState:
 
     def flush(self) -> list[tuple[bytes, bytes]]:
         """(key, value) of what changed since the last flush, the partition's own record last: write it after the others."""
+        if self._replaced is not None and self.applied >= self._replaced[0]:
+            self._touched |= self._replaced[1] | {shard for shard in range(SHARDS) if self._members[shard]}
+            self.event_ids.touch()
+            self._replaced = None
         header = _HEADER.pack(self.applied, FORMAT)
         records = [
             (b"%d/shard/%d" % (self.partition, shard), header + self._rows[self._members[shard]].tobytes())
@@ -137,7 +151,9 @@ class PartitionState:
         ]
         records += [(b"%d/ids/%d" % (self.partition, ring), header + block) for ring, block in self.event_ids.flush()]
         intake = struct.pack(f">{2 * len(self.intake)}q", *(number for pair in sorted(self.intake.items()) for number in pair))
-        own = header + _PARTITION.pack(self.newest, self.event_ids.count, len(self.intake)) + intake
+        self._written |= dict.fromkeys(self._touched, self.applied)
+        shards = b"".join(_SHARD.pack(*pair) for pair in sorted(self._written.items()))
+        own = header + _PARTITION.pack(self.newest, self.event_ids.count, len(self.intake)) + intake + shards
         self._touched.clear()
         self._flushed = self.applied
         return [*records, (b"%d/partition" % self.partition, own)]
@@ -146,22 +162,34 @@ class PartitionState:
     def recover(cls, partition: int, records: Mapping[bytes, bytes]) -> "PartitionState":
         """The state as the table's records of this partition hold it; other partitions' records are passed over."""
         state = cls(partition)
-        own = records.get(b"%d/partition" % partition)
-        blocks: dict[int, bytes] = {}
-        for key, value in records.items():
-            of, _, rest = key.partition(b"/")
-            kind, _, number = rest.partition(b"/")
-            if int(of) != partition or kind == b"partition":
-                continue
-            if _body(value) and kind == b"shard":
-                state._load_shard(int(number), position_of(value), _body(value))
-            elif kind == b"ids":
-                blocks[int(number)] = _body(value)
-        if own is not None:
-            state._load_own(own, blocks)
-        state._shard_position = {n: p for n, p in state._shard_position.items() if p > state.applied}
-        state._flushed = state.applied
+        try:
+            state._load({key: value for key, value in records.items() if partition_of_key(key) == partition})
+        except (ValueError, struct.error) as reason:
+            raise Damaged("state-damaged", f"what was remembered of partition {partition} is unreadable: {reason}") from None
         return state
+
+    @classmethod
+    def anew(cls, partition: int, records: Mapping[bytes, bytes]) -> "PartitionState":
+        """To be folded from the first record on, in place of what cannot be recovered. The highest position wins, so all of it is
+        remembered once more as soon as it has gone as far."""
+        state = cls(partition)
+        mine = {key.split(b"/", 1)[1]: position_of(value) for key, value in records.items() if partition_of_key(key) == partition}
+        numbers = {int(key.removeprefix(b"shard/")) for key in mine if key.startswith(b"shard/")}
+        state._replaced = max(mine.values(), default=-1), frozenset(numbers & set(range(SHARDS)))
+        return state
+
+    def _load(self, records: Mapping[bytes, bytes]) -> None:
+        own, blocks = records.get(b"%d/partition" % self.partition), dict[int, bytes]()
+        for key, value in records.items():
+            _, kind, *number = key.split(b"/")
+            if kind == b"shard" and int(number[0]) < SHARDS:
+                self._load_shard(int(number[0]), position_of(value), _body(value))
+            elif kind == b"ids":
+                blocks[int(number[0])] = _body(value)
+        if own is not None:
+            self._load_own(own, blocks)
+        self._shard_position = {n: p for n, p in self._shard_position.items() if p > self.applied}
+        self._flushed = self.applied
 
     def _load_own(self, own: bytes, blocks: dict[int, bytes]) -> None:
         body = _body(own)
@@ -169,6 +197,11 @@ class PartitionState:
         self.newest, count, pairs = _PARTITION.unpack_from(body)
         numbers = struct.unpack_from(f">{2 * pairs}q", body, _PARTITION.size)
         self.intake = dict(zip(numbers[::2], numbers[1::2], strict=True))
+        self._written = dict(_SHARD.iter_unpack(body[_PARTITION.size + 16 * pairs :]))
+        missing = [number for number, position in self._written.items() if self._shard_position.get(number, -1) < position]
+        if missing:
+            words = f"of partition {self.partition} the shards {missing[:5]} are remembered to a lower position than its own record says"
+            raise Damaged("state-damaged", words)
         self.event_ids = EventIds.recover(count, blocks)
 
     def _load_shard(self, number: int, position: int, body: bytes) -> None:
@@ -192,6 +225,11 @@ def shard_of(ident: bytes) -> int:
 def position_of(value: bytes) -> int:
     """The position that a state record was written at."""
     return int(_HEADER.unpack_from(value)[0])
+
+
+def is_readable(key: bytes | None, value: bytes | None) -> bool:
+    """Whether it can have been remembered by a worker; what is not, as a stranger's record, is passed over."""
+    return key is not None and value is not None and _KEY.fullmatch(key) is not None and len(value) >= _HEADER.size
 
 
 def partition_of_key(key: bytes) -> int:

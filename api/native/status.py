@@ -25,7 +25,8 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
-        """Broker, worker and store answer and no recovery is running; else 503 naming which. notes: what a person should know."""
+        """Broker, worker and store answer, the clock agrees, reads show what they should; else 503 naming which. notes: what a person
+        should know."""
         missing, outdated = await parts.health.complaints(), parts.generations.outdated
         told = {"status": "not ready" if missing else "ready", "missing": missing, "notes": [outdated] if outdated else []}
         return JSONResponse(told, 503 if missing else 200)
