@@ -3,7 +3,7 @@ doubled, changed or left open.
 """
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable
 
 from sink.rows import TARGETS
 from streams.app import changelogs
@@ -11,40 +11,38 @@ from streams.fold import fold, pass_over
 from streams.log import LogRecord
 from streams.receipts import Receipt
 from streams.state import PartitionState
-from tests.simulation.doors import APART_NS
+from tests.simulation.doors import APART_NS, COUNTED_KEY, Mark, versions_of
 from tests.simulation.generations import PARTITIONS, Generation
-from tests.simulation.store_memory import full_rows, key_of
+from tests.simulation.store_memory import Row, full_rows, key_of
 from tests.simulation.world import World
-from varve.codec import decode
+from varve.codec import decode, event_key
+from varve.columns import MASK_VALUE
 from varve.errors import VarveError
 from varve.instants import ABSENT
 from varve.series import DEFAULT_TENANT, series_id
 
+_COUNTED = series_id(DEFAULT_TENANT, COUNTED_KEY).bytes
 VIEWS = ("layers", "rollups", "stale", "deletions", "series", "runs", "outcomes", "purges")
 
 
 async def complaints(world: World) -> list[str]:
     found: list[str] = list(world.complaints)
-    cells: Counter[tuple[bytes, int]] = Counter()
     for partition in range(PARTITIONS):
-        rows = _layers(world.served, partition, found)
-        cells.update((row["series_id"], row["valid_time"] // APART_NS) for row in rows.values())
+        found += _repeated(world.served, partition)
         found += await _positions(world, partition)
         found += _state(world, partition)
-    found += _cells(world, cells)
+    for look in (_marks, _times, _conditions, _counted, _letters):
+        found += look(world)
     found += await _receipts(world)
-    found += _letters(world)
     return found + _stored(world.served)
 
 
-def _layers(generation: Generation, partition: int, found: list[str]) -> dict[int, dict[str, Any]]:
-    """Layers by version: a repeated one must be equal."""
-    rows: dict[int, dict[str, Any]] = {}
-    for one in generation.emitted(partition):
-        shown = one.rows.values() if one.name == "layers" else ()
-        differ = [row["version"] for row in shown if rows.setdefault(row["version"], row) != row]
-        found += [f"partition {partition}: version {version} came out twice and differs" for version in differ]
-    return rows
+def _repeated(generation: Generation, partition: int) -> list[str]:
+    """A layer that came out twice must be equal."""
+    rows: dict[int, str] = {}
+    layers = ((key, row["version"]) for one in generation.emitted(partition) if one.name == "layers" for key, row in one.rows.items())
+    differ = [version for key, version in layers if rows.setdefault(version, key) != key]
+    return [f"partition {partition}: version {version} came out twice and differs" for version in differ]
 
 
 async def _positions(world: World, partition: int) -> list[str]:
@@ -85,14 +83,88 @@ def _intake(record: LogRecord) -> tuple[int, int] | None:
     return (int(given.split("-")[0]), int(given.split("-")[1])) if given else None
 
 
-def _cells(world: World, cells: Counter[tuple[bytes, int]]) -> list[str]:
-    sent = world.doors.sent
-    wanted = {(series_id(DEFAULT_TENANT, key).bytes, number) for key, number in sent.cells}
-    never = {(series_id(DEFAULT_TENANT, key).bytes, number) for key, number in sent.never}
-    lost, doubled = len(wanted - cells.keys()), sum(1 for count in cells.values() if count > 1)
-    shown, strange = len(never & cells.keys()), len(cells.keys() - wanted - never)
-    told = {"lost": lost, "doubled": doubled, "of a refused request shown": shown, "that nobody wrote": strange}
-    return [f"{count} cells {what}" for what, count in told.items() if count]
+def _marks(world: World) -> list[str]:
+    """Each row that a client was told of, once; none that was refused; none of nobody."""
+    sent, found = world.doors.sent, Counter[tuple[bytes, int, int]]()
+    layers = {(row["series_id"], row["version"]): row for row in world.served.rows("layers")}
+    found.update((series, row["valid_time"], number_of(row)) for (series, _), row in layers.items() if series != _COUNTED)
+    deletions = {(row["series_id"], row["version"]): row for row in world.served.rows("deletions") if row["cause"] in ("deleted", "purged")}
+    found.update((series, row["until"], row["until"] % APART_NS) for (series, _), row in deletions.items())
+    conditional = {condition.mark for condition in sent.conditions.values()}
+    once, perhaps, never, others = (_by_id(marks) for marks in (sent.once, sent.perhaps, sent.never, conditional))
+    told = {
+        "lost": once - found.keys(),
+        "doubled": {mark for mark, count in found.items() if count > 1},
+        "of a refused request shown": (never - once - perhaps) & found.keys(),
+        "that nobody wrote": found.keys() - once - perhaps - never - others,
+    }
+    return [f"{len(marks)} rows {what}: {sorted(marks)[:3]}" for what, marks in told.items() if marks]
+
+
+def _times(world: World) -> list[str]:
+    """Of each series in the order of its log: recorded_time never falls, a plain write is known no earlier than all before (I4)."""
+    by_series: dict[bytes, list[Row]] = {}
+    for name in ("layers", "deletions"):
+        for row in world.served.rows(name):
+            by_series.setdefault(row["series_id"], []).append(row)
+    complaints = []
+    for rows in by_series.values():
+        recorded = known = ABSENT
+        for row in sorted(rows, key=lambda row: row["version"]):
+            if row["recorded_time"] < recorded:
+                complaints.append(f"recorded_time falls at version {row['version']}")
+            plain = "op" not in row or number_of(row) in world.doors.sent.plain
+            if plain and row["known_time"] < known:
+                complaints.append(f"the plain write of version {row['version']} is hidden by an earlier one: it is known {known} later")
+            recorded, known = max(recorded, row["recorded_time"]), max(known, row["known_time"])
+    return complaints[:3]
+
+
+def _conditions(world: World) -> list[str]:
+    """Applied at the version that it names and no other, else refused; told by its outcome."""
+    sent, complaints = world.doors.sent, []
+    outcomes = _outcomes(world)
+    marks = Counter((row["series_id"], row["valid_time"], number_of(row)) for row in world.served.rows("layers"))
+    for event_id, one in sent.conditions.items():
+        told = outcomes.get(event_key(DEFAULT_TENANT, event_id), {})
+        if not told:
+            continue  # it never came to the log
+        first = told[min(told)]
+        before = max((version for version in versions_of(world.served, one.key) if version < min(told) >> 20 << 20), default=0)
+        ((mark,), applied) = (_by_id({one.mark}), first["status"] == "applied")
+        if applied != (before == one.expected) or applied != bool(marks[mark]):
+            complaints.append(f"condition of version {one.expected} at {before}: {first['status']}, {marks[mark]} rows of {one.mark}")
+    return complaints
+
+
+def _counted(world: World) -> list[str]:
+    """Increments of the latest value: each once, each one more."""
+    outcomes, sent = _outcomes(world), world.doors.sent
+    applied = [key for key in map(_event_key, sent.counted) if "applied" in {row["status"] for row in outcomes.get(key, {}).values()}]
+    layers = {row["version"]: row for row in world.served.rows("layers") if row["series_id"] == _COUNTED}
+    values = [layers[version]["value"] for version in sorted(layers)]
+    return [] if values == list(range(1, len(applied) + 1)) else [f"{len(applied)} counts give {values}"]
+
+
+def _outcomes(world: World) -> dict[bytes, dict[int, Row]]:
+    """By event id and version."""
+    found: dict[bytes, dict[int, Row]] = {}
+    for row in world.served.rows("outcomes"):
+        found.setdefault(row["event_id"], {})[row["version"]] = row
+    return found
+
+
+def _event_key(event_id: str) -> bytes:
+    return event_key(DEFAULT_TENANT, event_id)
+
+
+def number_of(row: Row) -> int:
+    """The request that a layer is of."""
+    return int(row["value"] if row["mask"] & MASK_VALUE and "value" in row else row["annotation"])
+
+
+def _by_id(marks: Iterable[Mark]) -> set[tuple[bytes, int, int]]:
+    return {(series_id(DEFAULT_TENANT, key).bytes, at, number) for key, at, number in marks}
 
 
 async def _receipts(world: World) -> list[str]:
@@ -108,17 +180,16 @@ def _receipt(record: LogRecord) -> Receipt:
 
 
 def _letters(world: World) -> list[str]:
-    topics, sent = world.served.topics, world.doors.sent
+    topics = world.served.topics
     written = world.log.records(topics.dead_letters, 0)
-    letters = {(one.header("topic"), one.header("partition"), one.header("offset")) for one in written}
+    letters = {(str(one.header("topic")), int(one.header("partition") or -1), int(one.header("offset") or -1)) for one in written}
+    missing = world.doors.sent.letters - letters
+    told = [f"no dead letter of {topic} {partition}-{offset}" for topic, partition, offset in sorted(missing)]
+    refused = {(topics.points, p, one.offset) for p in range(PARTITIONS) for one in world.served.emitted(p) if one.refused}
     unstorable = {place for place in letters if place[0] == topics.points}
-    found = []
-    if len(letters) - len(unstorable) < sent.poison:
-        found.append(f"{sent.poison} poisonous records, {len(letters) - len(unstorable)} dead letters")
-    refused = {(topics.points, str(p), str(one.offset)) for p in range(PARTITIONS) for one in world.served.emitted(p) if one.refused}
     if unstorable != refused:
-        found.append(f"{len(refused)} records that the store will not have, {len(unstorable)} of its dead letters")
-    return found
+        told.append(f"{len(refused)} records that the store will not have, {len(unstorable)} of its dead letters")
+    return told
 
 
 def _stored(generation: Generation) -> list[str]:

@@ -1,23 +1,25 @@
 """The guards of the worker's shells, the sink and the reads, each taken out: what the simulation must catch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sink.stored
 from sink.consumer import Sink, _Batch
 from sink.positions import write_positions
-from sink.queries import refresh as queries
 from sink.queries.selection import Selection
 from sink.rows import joined
 from sink.store import Refused
 from streams.event_ids import EventIds
+from streams.fold_times import Times
 from streams.log import LogRecord
 from streams.router import RouteShell
 from streams.shell import FoldShell, Step
 from tests.simulation.owners import Guards
+from varve.instants import ABSENT
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -152,32 +154,33 @@ def _unbounded(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Selection, "__post_init__", unbounded)
 
 
-def _late_covers(patch: pytest.MonkeyPatch) -> None:
-    """A refreshed row says that it knows more than it was worked out from."""
-    real = queries.renewed
+def _stamps_as_they_are(patch: pytest.MonkeyPatch) -> None:
+    """The fold takes the door's clock for known_time, whatever came before."""
 
-    def renewed(spans: Any, clips: Any, step: int, watermark: tuple[int, ...], view: Any) -> Any:
-        made = real(spans, clips, step, watermark, view)
-        return replace(made, parameters=made.parameters | {"covers": [covers + (3 << 20) for covers in made.parameters["covers"]]})
+    def taken(event: Any, series: Any, stamps: Any, given: Any, recorded_before: Any, known_before: Any) -> Times:
+        known = np.where(given == ABSENT, stamps[event], given)
+        return Times(np.maximum(stamps[event], recorded_before[series]), known, known)
 
-    patch.setattr("sink.refresh.renewed", renewed)
+    patch.setattr("streams.segments.assign_times", taken)
 
 
 MUTANTS = [
-    Mutant("the position that skips what was applied", Guards(fold_shell=FoldsAgain)),
+    Mutant("the position that skips what was applied", Guards(fold_shell=FoldsAgain), seed=3),
     Mutant("the check for a jump", Guards(fold_shell=JumpsAhead)),
-    Mutant("highest position wins", Guards(recover=last_wins), seed=67),
+    Mutant("highest position wins", Guards(recover=last_wins), seed=22),
     Mutant("the seek to the state's own position", Guards(seek_to_state=False)),
     Mutant("emit before remember", Guards(fold_shell=RemembersFirst)),
     Mutant("the partition's record last", Guards(fold_shell=PartitionFirst)),
     Mutant("the intake position", patch=_no_intake_position),
     Mutant("the event ids", patch=_no_event_ids),
-    Mutant("the route agent's event ids", patch=_no_route_event_ids),
+    Mutant("the route agent's event ids", patch=_no_route_event_ids, seed=1),
     Mutant("the route agent's check for a jump", Guards(route_shell=RoutesAhead)),
     Mutant("insert before watermark", Guards(sink=SignalsFirst)),
     Mutant("insert before the store's position", Guards(sink=CommitsFirst)),
     Mutant("the halving of a refused batch", Guards(sink=StopsAtRefused)),
-    Mutant("the look at marks", patch=_marks_unseen, real=True, seed=10),
-    Mutant("the look at covers", patch=_covers_unseen, real=True, seed=20),
-    Mutant("reads at one vector", patch=_unbounded, real=True),
+    Mutant("the erasure of what is purged", Guards(sink=KeepsPurged), seed=11),
+    Mutant("the monotone known_time", patch=_stamps_as_they_are),
+    Mutant("the look at marks", patch=_marks_unseen, real=True),
+    Mutant("the look at covers", patch=_covers_unseen, real=True),
+    Mutant("reads at one vector", patch=_unbounded, real=True, seed=1),
 ]

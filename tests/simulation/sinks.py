@@ -66,11 +66,11 @@ class SinkProcess:
         self.generation, self.faults = generation, Faults(world.chosen)
         self.watermarks = Watched(generation)
         reach, chosen = Reach(generation, self.faults), world.chosen
-        rows_max, poll_records_max = chosen.choice((1, 20, 500)), chosen.choice((1, 3, 50))
+        real = generation.store.beside
+        rows_max, poll_records_max = chosen.choice((1 if real is None else 50, 20, 500)), chosen.choice((1 if real is None else 20, 3, 50))
         wire = Wire(world.log, self.faults)
         self.sink = world.guards.sink(wire, generation.topics, reach, self.watermarks, rows_max, None, poll_records_max)
         self.sink._blocking = _at_once  # type: ignore[method-assign]
-        real = generation.store.beside
         self.refresh = None if real is None else Refresh(ReachReal(real, self.faults), self.watermarks, world.clock, 1.0)
 
     async def step(self, steps: int) -> None:

@@ -19,7 +19,7 @@ from tests.simulation.checker import complaints
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.owners import Guards
 from tests.simulation.world import World
-from tests.store_rows import emptied, opened
+from tests.store_rows import emptied, hastened, opened
 
 STEPS = 160
 MUTANT_SEEDS = 200
@@ -30,7 +30,7 @@ REAL_EVERY = 25  # seeds: one of them has a real store, whose reads are checked
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
     for store in opened(tmp_path_factory.mktemp("world")):
-        yield [store]
+        yield [hastened(store)]
 
 
 def history(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str]:

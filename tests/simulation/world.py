@@ -53,9 +53,13 @@ class World:
         doors, readers = self.doors, self.readers
         often: list[Act] = [doors.write] * 6 + [self.deliver] * 6 + [self.flush] * 3 + [self.sink] * 4
         seldom: list[Act] = [self.drop, self.redeliver, self.crash, self.crash_within, self.rebalance, self.wake_zombie, self.wake_zombie]
-        seldom += [doors.write_poison, doors.write_again, doors.delete, doors.write_refused]
-        seldom += [self.crash_sink, self.crash_within_sink, self.sleep_sink, self.wake_sink, self.fail_sink, self.renew]
-        seldom += [readers.read, readers.read, readers.read_on]
+        seldom += [doors.write_late, doors.write_late, doors.write_known, doors.rewrite, doors.write_if, doors.count, doors.count]
+        seldom += [doors.delete, doors.purge, doors.write_again, doors.ask_again, doors.write_poison, doors.write_refused]
+        seldom += [doors.pass_time, doors.move_clock]
+        seldom += [self.crash_sink, self.crash_within_sink, self.sleep_sink, self.wake_sink, self.fail_sink]
+        looks: list[Act] = [readers.read, readers.read, readers.read_on, self.renew]
+        often += [] if self.served.store.beside is None else looks * 3
+        seldom += looks
         acts = often + [act for act in seldom if self.chosen.random() < KEPT]
         for _ in range(steps):
             await self.chosen.choice(acts)()
@@ -63,6 +67,7 @@ class World:
 
     async def settle(self) -> None:
         """No more records come. A last rebalance, with offsets committed past the end; then everything must get through."""
+        await self.doors.settle()
         for home in self.homes:
             self.committed[home] = max(self.committed.get(home, 0), (await self.log.ends(home[0]))[home[1]])
             self._replace(home)
