@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from varve.cli_files import export_series, import_series
 from varve.cli_letters import letters
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, url_of, with_store
 from varve.cli_purge import purge
@@ -188,6 +189,8 @@ def generations(
         remove_named(connected(data), where, remove, say)
 
 
+app.command("export")(export_series)
+app.command("import")(import_series)
 app.command()(purge)
 
 

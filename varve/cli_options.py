@@ -4,6 +4,7 @@ Before: varve/cli.py and its rooms of subcommands. After: each command has a Set
 """
 
 import sys
+import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,21 @@ def url_of(settings: Settings, *, named: bool) -> str:
     if named or not settings.http.port:
         raise Unavailable("server-unknown", f"no server runs on {settings.data}: start `varve up`, or say --url")
     return f"http://{settings.http.host}:{settings.http.port}"
+
+
+def named_series(text: str) -> str | uuid.UUID:
+    """A key, or an id."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return text.removeprefix("key:")
+
+
+def tenant_of(text: str | None) -> uuid.UUID | None:
+    try:
+        return None if text is None else uuid.UUID(text)
+    except ValueError:
+        raise Incorrect("tenant", f"--tenant: '{text}' is not a UUID") from None
 
 
 def with_store(settings: Settings) -> Settings:

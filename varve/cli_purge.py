@@ -4,12 +4,11 @@ Before: varve/cli.py. After: the running server, which alone may touch the store
 """
 
 import sys
-import uuid
 from typing import Annotated
 
 import typer
 
-from varve.cli_options import DataOption, read_settings, say, url_of
+from varve.cli_options import DataOption, named_series, read_settings, say, tenant_of, url_of
 from varve.errors import Incorrect
 
 
@@ -26,8 +25,8 @@ def purge(
     """Erase a series' rows from the tables, for ever; the server must be running."""
     from varve.client import Client
 
-    name = _named(series)
-    with Client(url or url_of(read_settings(data), named=data is not None), tenant=_uuid(tenant, "--tenant") if tenant else None) as client:
+    name = named_series(series)
+    with Client(url or url_of(read_settings(data), named=data is not None), tenant=tenant_of(tenant)) as client:
         rows = client.purge(name, from_, until, dry_run=True)
         if dry_run or not rows:
             say(f"{rows} row(s) would be erased" if dry_run else "0 rows: nothing to erase")
@@ -41,17 +40,3 @@ def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise Incorrect("purge-unconfirmed", "what is erased cannot be had back, and nobody is here to be asked: say --yes")
     return typer.confirm(question)
-
-
-def _named(series: str) -> str | uuid.UUID:
-    try:
-        return uuid.UUID(series)
-    except ValueError:
-        return series.removeprefix("key:")
-
-
-def _uuid(text: str, where: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise Incorrect("tenant", f"{where}: '{text}' is not a UUID") from None

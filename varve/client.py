@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from varve import client_changes as changes
 from varve.client_frames import Missing, frame_of, named, rolled, series_of, wide_of
-from varve.client_http import Line, Params, Retries
+from varve.client_http import Params, Retries, line_to
 from varve.client_progress import transfer
 from varve.client_uploads import Run, Upload, Wait, Written, named_values, upload
 from varve.client_words import KEEP, Kept, Name, fields_given, instant_text, named_series, path_name, selections
@@ -46,10 +46,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """key: an API key; progress: None shows bars of long transfers on a terminal; transport: for tests and proxies."""
-        headers = {"User-Agent": "varve-client"}
-        headers |= {"X-Tenant": str(tenant)} if tenant else {}
-        headers |= {"X-API-Key": key} if key else {}
-        self._line = Line(url, headers, timeout_seconds, retries or Retries(), transport)
+        self._line = line_to(url, tenant, key, timeout_seconds=timeout_seconds, retries=retries, transport=transport)
         self._progress = progress
         self.tenant = DEFAULT_TENANT if tenant is None else uuid.UUID(str(tenant))
 

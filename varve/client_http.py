@@ -6,6 +6,7 @@ retry never counts twice (I3).
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -59,6 +60,9 @@ class Line:
     def __enter__(self) -> Self:
         return self
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._http.close()
 
@@ -73,10 +77,14 @@ class Line:
 
     def pages(self, path: str, params: Params | None = None) -> Iterator[pa.Table]:
         """The Arrow tables of a read, page by page; all at the watermark of the first (I9)."""
+        return (table for table, _ in self.placed_pages(path, params))
+
+    def placed_pages(self, path: str, params: Params | None = None) -> Iterator[tuple[pa.Table, str]]:
+        """Each with the watermark that it was read at, for watermark= of another read."""
         next_page: str | None = path
         while next_page is not None:
             answer = self._send("GET", next_page, params, {"Accept": ARROW, "Accept-Encoding": "identity"}, None)
-            yield arrow_table(answer.content)
+            yield arrow_table(answer.content), answer.headers.get("Varve-Watermark", "")
             next_page, params = answer.links.get("next", {}).get("url"), None  # the link says everything
 
     def listed(self, path: str, name: str, params: Params) -> Iterator[Mapping[str, Any]]:
@@ -123,6 +131,21 @@ class Line:
     def _unreachable(self, reason: httpx.TransportError) -> Unavailable:
         words = str(reason) or type(reason).__name__
         return Unavailable("server-unreachable", f"no answer from {self._url} ({words}): start it with `varve up`, or correct the address")
+
+
+def line_to(
+    url: str,
+    tenant: uuid.UUID | str | None = None,
+    key: str | None = None,
+    *,
+    timeout_seconds: float = 120.0,
+    retries: Retries | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> Line:
+    headers = {"User-Agent": "varve-client"}
+    headers |= {"X-Tenant": str(tenant)} if tenant else {}
+    headers |= {"X-API-Key": key} if key else {}
+    return Line(url, headers, timeout_seconds, retries or Retries(), transport)
 
 
 def error_of(answer: httpx.Response) -> VarveError:

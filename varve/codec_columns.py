@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -221,7 +222,28 @@ def _tags(columns: Mapping[str, Any], n: int, where: str) -> pa.Array | None:
         return None
     if _one_list_of_tags(given):
         given = [given] * n  # one list of tags for every row
+    if isinstance(given, pa.Array | pa.ChunkedArray) and pa.types.is_string(given.type):
+        given = _tags_of_texts(_sequence(given), where)
     return _array(given, n, pa.list_(pa.string()), "tags", where)
+
+
+def _tags_of_texts(texts: pa.StringArray, where: str) -> pa.Array:
+    """As CSV has them: each text is a JSON list; the same tags come again and again, so each is read once."""
+    coded = texts.dictionary_encode()
+    lists: list[list[str]] = []
+    for text in coded.dictionary.to_pylist():
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            found = None
+        if not isinstance(found, list) or any(not isinstance(tag, str) for tag in found):
+            row = coded.indices.index(len(lists)).as_py()
+            raise Incorrect(
+                "tags-malformed", f"{where}: column tags: row {row}: '{text[:80]}' is not a JSON list of words such as [\"checked\"]",
+                (BadRow(row, "tags", "is not a JSON list of words"),),
+            )  # fmt: skip
+        lists.append(found)
+    return pa.array(lists, pa.list_(pa.string())).take(coded.indices)
 
 
 def _mask(columns: Mapping[str, Any], n: int, event: NDArray[np.int32], events: Sequence[Event], where: str) -> NDArray[np.uint8] | None:
