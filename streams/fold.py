@@ -56,7 +56,8 @@ def fold(
     }
     kept = [target for target, ahead in zip(targets, work.ahead.tolist(), strict=True) if not ahead]
     change = Change(offset, tuple(kept), work.rows[~work.ahead], seen, intake, newest)
-    return change, Folded(offset, {name: table for name, table in tables.items() if table is not None}), tuple(refused)
+    applied = tuple(number for number, (status, _) in enumerate(statuses) if status == "applied")
+    return change, Folded(offset, {name: table for name, table in tables.items() if table is not None}, applied), tuple(refused)
 
 
 def pass_over(state: PartitionState, offset: int) -> tuple[Change, Folded]:

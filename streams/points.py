@@ -142,10 +142,11 @@ TABLES: dict[str, pa.Schema] = {
 
 @dataclass(frozen=True)
 class Folded:
-    """All that one record of varve.events became. tables: by name in TABLES, those with rows."""
+    """All that one record of varve.events became. tables: by name in TABLES, those with rows. applied: which of its events were."""
 
     offset: int
     tables: dict[str, pa.Table] = field(default_factory=dict)
+    applied: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class FoldShell:
 
     def _made_of(self, record: LogRecord) -> tuple[Change, list[PointsRecord], Sequence[Refusal]]:
         decoded = decode(record.value, record.header("content-type"))
-        change, folded, refused = fold(self.state, decoded, record.offset, record.timestamp, _intake(record))
+        change, folded, refused = fold(self.state, decoded, record.offset, record.timestamp, intake_of(record))
         return change, encode_points(folded), refused
 
     def _passed_over(self, record: LogRecord) -> tuple[Change, list[PointsRecord]]:
@@ -148,7 +148,7 @@ def _hole(record: LogRecord, expected: int) -> Fault:
     )
 
 
-def _intake(record: LogRecord) -> tuple[int, int] | None:
+def intake_of(record: LogRecord) -> tuple[int, int] | None:
     """Where the route agent took the record from; a header that is not ours says nothing."""
     given = record.header("intake")
     if given is None:

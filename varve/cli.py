@@ -148,9 +148,18 @@ def replay(
     yes: Annotated[bool, typer.Option("--yes", help="serve what was built although it differs; do not ask")] = False,
     until: Annotated[str | None, typer.Option(help="end there: a token that a read gave, or a time; needs --name")] = None,
     name: Annotated[str | None, typer.Option(help="keep what was built until there as /generations/NAME/... of the server")] = None,
+    into_log: Annotated[str | None, typer.Option(help="fill a new log on the broker: its VARVE_LOG__PREFIX; needs --partitions")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, max=1024, help="how many the new log has")] = None,
     state: Annotated[bool, typer.Option("--state", help="fold the workers' state alone anew, while nothing runs")] = False,
 ) -> None:
     """Build every view anew from varve.events beside the running system, compare, and serve it; or keep a past one under a name."""
+    if into_log is not None:
+        if url or check or yes or until or name or state or not partitions:
+            raise Incorrect("options-incorrect", "--into-log and --partitions go together, with --data alone")
+        from varve.replay_into import run_into
+
+        run_into(read_settings(data), into_log, partitions, say)
+        return
     if state:
         if url or check or yes or until or name:
             raise Incorrect("options-incorrect", "--state goes with --data alone")
