@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import numpy as np
 
 from varve.columns import Points, Target
-from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound
+from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound, Unavailable
 from varve.events import LatestIncremented, SeriesDeleted
 from varve.record import Record, home_of
 
@@ -25,6 +25,7 @@ class Catalog:
         self._find = find
         self._known: OrderedDict[SeriesKey, str] = OrderedDict()
         self._deletions = 0
+        self._unasked: set[SeriesKey] = set()  # written while the store did not answer
 
     async def check(self, record: Record) -> None:
         """Every series named by id exists; every row's value fits its series; only numbers are added to."""
@@ -34,7 +35,7 @@ class Catalog:
                 await self._check_latest(event)
         if not len(points):
             return
-        await self._learn(points.targets)
+        await self._learn_if_told(points.targets)
         self._refuse_unknown(points, {home_of(event) for event in record.events if event.type == "series_defined"})
         kinds = np.array([getattr(event, "value_type", None) or "" for event in record.events])
         for kind in {str(one) for one in kinds} - {""}:
@@ -48,7 +49,8 @@ class Catalog:
             kind = getattr(event, "value_type", None)
             if event.type in ("points_written", "points_incremented", "series_rewritten"):
                 for target in record.points.targets:
-                    self._known.setdefault((target.tenant, target.series_id), kind or "number")
+                    if (target.tenant, target.series_id) not in self._unasked:
+                        self._known.setdefault((target.tenant, target.series_id), kind or "number")
             elif isinstance(event, LatestIncremented) and (ident := home_of(event)) is not None:
                 self._known.setdefault((event.tenant, ident), "number")
             elif isinstance(event, SeriesDeleted) and (ident := home_of(event)) is not None:
@@ -68,10 +70,22 @@ class Catalog:
         await self._learn((Target(tenant, ident, ""),))
         return self._known.get((tenant, ident))
 
+    async def _learn_if_told(self, targets: Sequence[Target]) -> None:
+        """A series named by its key is made by its first write, so an outage of the store stops nobody from writing to the log: what
+        does not fit the series then shows as a null, as a producer's on the log does."""
+        try:
+            await self._learn(targets)
+        except Unavailable:
+            unknown = [target for target in targets if (target.tenant, target.series_id) not in self._known]
+            if any(not target.key for target in unknown):
+                raise
+            self._unasked.update((target.tenant, target.series_id) for target in unknown)
+
     async def _learn(self, targets: Sequence[Target]) -> None:
         missing = [target for target in targets if (target.tenant, target.series_id) not in self._known]
         if missing:
             self._known |= await self._asked(missing)
+            self._unasked.difference_update((target.tenant, target.series_id) for target in missing)
             self._trim()
 
     async def _found(self, tenant: uuid.UUID, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:

@@ -19,7 +19,7 @@ from varve.running import directory_held, found_running
 from varve.settings import Settings
 
 MARK = "varve.lock"  # made by `varve up` in every data directory of its own
-MADE_BY_US = ("broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", MARK)
+MADE_BY_US = ("broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", "alive", MARK)
 
 
 def create(data: Path | str | None = None) -> None:
