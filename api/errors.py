@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from varve.errors import BadRow, Conflict, Fault, Incorrect, NotFound, Unavailable, VarveError
 from varve.position import Token
@@ -63,20 +64,22 @@ def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Respons
 
 
 def install(app: FastAPI, wordings: Sequence[Wording]) -> None:
-    async def refused(request: Request, error: Exception) -> Response:
-        return answer(_as_varve(error), _path_of(request), wordings)
+    async def refused(asked: Any, error: Exception) -> Any:
+        """A WebSocket's handshake is answered as any other request."""
+        said = answer(_as_varve(error), _path_of(asked), wordings)
+        return await asked.send_denial_response(said) if isinstance(asked, WebSocket) else said
 
     async def broken(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         fault = Fault("internal", "a defect of Varve: the server's log has the details")
         return answer(fault, _path_of(request), wordings)
 
-    for kind in (VarveError, RequestValidationError, HTTPException):
+    for kind in (VarveError, RequestValidationError, WebSocketRequestValidationError, HTTPException):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(Exception, broken)
 
 
-def _path_of(request: Request) -> str:
+def _path_of(request: HTTPConnection) -> str:
     """As its door knows it, also under /generations/NAME."""
     return request.url.path.removeprefix(request.scope.get("root_path", ""))
 
@@ -85,7 +88,7 @@ def _as_varve(error: Exception) -> VarveError:
     match error:
         case VarveError():
             return error
-        case RequestValidationError():
+        case RequestValidationError() | WebSocketRequestValidationError():
             return from_validation(error.errors())
         case HTTPException():
             if error.status_code == NotFound.status:

@@ -19,6 +19,7 @@ from api.views import Views
 from sink import rollups
 from sink.functions import Function
 from sink.periods import Grid
+from sink.queries.arrived import described
 from sink.queries.deletions import DeletionSearch, deletions
 from sink.queries.latest import LATEST
 from sink.queries.layer import layer, series_version
@@ -94,6 +95,14 @@ class Reads:
         ids = None if wanted.empty else tuple(row["series_id"] for row in found)
         return Chosen(ids, _kinds(row["value_type"] for row in found))
 
+    async def matching(self, tenant: uuid.UUID, vector: Mapping[int, int], wanted: SeriesFilter) -> set[uuid.UUID]:
+        return {row["series_id"] for row in await self._calls.rows(series(wanted.search(tenant, self.watermark(vector))))}
+
+    async def described(self, tenant: uuid.UUID, since: Mapping[int, int], now: Mapping[int, int]) -> set[uuid.UUID]:
+        """Series that were defined, described or deleted between two vectors."""
+        found = await self._calls.rows(described(tenant, self.watermark(since), self.watermark(now)))
+        return {row["series_id"] for row in found}
+
     async def listed(self, tenant: uuid.UUID, vector: Mapping[int, int], chosen: Chosen) -> Chosen:
         """With ids, also where they are all of the tenant."""
         if chosen.ids is not None:
@@ -119,6 +128,10 @@ class Reads:
 
     def watermark(self, vector: Mapping[int, int]) -> tuple[int, ...]:
         return tuple(vector.get(partition, 0) for partition in range(self._partitions))
+
+    async def lines(self, query: Query) -> list[bytes]:
+        """A small answer, a JSON object a row."""
+        return await self._calls.lines(query)
 
     def stream(self, query: Query, form: Form) -> AsyncIterator[bytes]:
         settings = ", ".join(f"{name} = {value!r}" for name, value in form.settings.items())

@@ -30,6 +30,7 @@ from varve.settings import Settings
 log = logging.getLogger(__name__)
 GRACE_SECONDS = 10
 WORK_THREADS = 3
+WS_BYTES_MAX = 1 << 12  # of what a reader says: nothing is asked of it
 
 
 def run_server(settings: Settings, *, with_sink: bool) -> None:
@@ -70,7 +71,8 @@ def _uvicorn(assembly: Assembly, settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(assembly.parts), http=http, loop="none", log_level="warning", access_log=False, lifespan="off",
         proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75, limit_concurrency=settings.http.held_requests_max * 4, ws="none",
+        timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75, limit_concurrency=settings.http.held_requests_max * 4,
+        ws="websockets-sansio", ws_max_size=WS_BYTES_MAX, ws_per_message_deflate=False,
     )  # fmt: skip
     return _Server(config, assembly)
 

@@ -69,6 +69,10 @@ class Views:
         token = Token.parse(text)
         if token.log_id != self._log_id:
             raise Conflict("token-foreign", f"after: the token is of log {token.log_id[:8]}…, this is log {self._log_id[:8]}…")
+        vector = self._watermarks.vector()
+        unknown = sorted(set(token.offsets) - set(vector))
+        if unknown:
+            raise Conflict("token-foreign", f"after: the token names partition {unknown[0]}, and this log has {len(vector)}, from 0 on")
         return token
 
     def token(self, vector: Mapping[int, int]) -> Token:

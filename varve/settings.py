@@ -32,6 +32,7 @@ class StoreSettings(_Group):
 class HttpSettings(_Group):
     host: str = Field("127.0.0.1", description="address the HTTP server listens on")
     port: int = Field(8000, ge=0, le=65535, description="port the HTTP server listens on; 0 chooses a free one")
+    origins: str = Field("", description="origins of other servers' pages that may follow by WebSocket: https://host[:port],...")
     body_mb_max: int = Field(256, ge=1, description="largest request body, MiB; larger ones get 413")
     record_mb_max: int = Field(8, ge=1, le=15, description="largest event record, MiB uncompressed; larger uploads are spooled")
     coalesce_ms: float = Field(3.0, ge=0, description="how long a small write waits for others to share its record, ms")

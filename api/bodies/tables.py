@@ -56,9 +56,8 @@ def _json(found: Any) -> Body:
     rows = found.get("rows", _ABSENT)
     unknown = sorted(set(found) - {*ENVELOPE, *COLUMNS, "rows"})
     if unknown:
-        raise Incorrect(
-            "field-unknown", f"{', '.join(unknown)}: not a field of this request; known are {', '.join((*ENVELOPE, *COLUMNS, 'rows'))}"
-        )
+        known = ", ".join(dict.fromkeys((*ENVELOPE, *COLUMNS, "rows")))
+        raise Incorrect("field-unknown", f"{', '.join(unknown)}: not a field of this request; known are {known}")
     envelope = {name: found[name] for name in ENVELOPE if name in found and not isinstance(found[name], list)}
     shared = {name: found[name] for name in COLUMNS if name in found and name not in envelope}
     if rows is _ABSENT:

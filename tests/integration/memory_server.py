@@ -22,6 +22,8 @@ from streams.topics import RECORD_BYTES_MAX, Topics
 from varve.clock import SystemClock
 from varve.settings import HttpSettings, Settings
 
+ORIGINS = "https://other.example, https://trusted.example:8443"
+
 
 async def forget(_key: bytes, _value: bytes) -> None:
     """State is not kept: the log in memory goes with the process."""
@@ -67,7 +69,7 @@ async def beat(log: MemoryLog, topics: Topics) -> None:
 
 
 async def main(directory: Path) -> None:
-    http = HttpSettings(port=0, body_mb_max=8, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10)
+    http = HttpSettings(port=0, body_mb_max=8, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10, origins=ORIGINS)
     settings = Settings(data=directory, http=http)
     clock, topics = SystemClock(), Topics("varve", 4)
     log = MemoryLog(topics.all(), clock, "5" * 32)

@@ -64,6 +64,16 @@ def routes() -> list[str]:
     return sorted(f"{method.upper()} {path}" for path, methods in paths.items() for method in methods)
 
 
+def test_every_websocket_stands_in_the_document() -> None:
+    from fastapi.routing import APIWebSocketRoute
+
+    from api.app import create_app
+
+    sockets = [route.path for route in create_app(cast(Any, None)).routes if isinstance(route, APIWebSocketRoute)]
+    text = (ROOT / "docs" / "API.md").read_text()
+    assert sockets and [path for path in sockets if f"`WS {path}`" not in text] == []
+
+
 def test_the_application_tells_its_routes() -> None:
     assert "GET /healthz" in routes()  # else the next two tests would say nothing
 

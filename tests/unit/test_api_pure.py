@@ -14,6 +14,7 @@ from api.cursor import Cursor, read_cursor
 from api.cut import piece_record, plan
 from api.request import inflate
 from api.stamps import Stamp, event_id_of, make_stamp
+from api.tails import BYTES_A_MESSAGE, ROWS_A_MESSAGE, cut
 from api.verdict import OutcomeRow, answered, verdict_of, version_after
 from varve.clock import SystemClock
 from varve.codec import event_key
@@ -150,3 +151,18 @@ def test_inflating_stops_at_the_bound_and_refuses_what_it_does_not_know() -> Non
         inflate(gzip.compress(plain)[:50], "gzip", 1)
     with pytest.raises(UnsupportedType):
         inflate(plain, "br", 1)
+
+
+@given(sizes=st.lists(st.sampled_from((1, 300, BYTES_A_MESSAGE // 2, BYTES_A_MESSAGE + 1)), max_size=20), times=st.integers(1, 300))
+def test_rows_of_a_tail_come_in_messages_of_bounded_size(sizes: list[int], times: int) -> None:
+    rows = [b"x" * size for size in sizes] + [b"y"] * times * 10
+    messages = list(cut(rows))
+    assert [row for message in messages for row in message] == rows
+    assert all(len(message) <= ROWS_A_MESSAGE and (len(message) == 1 or sum(map(len, message)) <= BYTES_A_MESSAGE) for message in messages)
+
+
+def test_an_unknown_field_is_told_with_each_known_one_once() -> None:
+    with pytest.raises(Incorrect) as refused:
+        read_table(b'{"serie": "a", "valid_time": 0}', "application/json")
+    known = refused.value.message.partition("known are ")[2].split(", ")
+    assert refused.value.message.startswith("serie: ") and len(known) == len(set(known))
