@@ -14,9 +14,9 @@ from sink.differences import Difference, differences
 from sink.queries.differences import counted
 from sink.store import Store
 from sink.watermark import Watermarks
+from streams.changelogs import following
 from streams.generations import VIEWS, Named, forget, keep, named, refuse_name, serve
 from streams.log import Log
-from streams.replay import following
 from streams.topics import Topics
 from varve.errors import Conflict, Incorrect, NotFound
 from varve.settings import Settings

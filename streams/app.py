@@ -8,15 +8,15 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import faust
 from faust.types import TP
 
 from streams.agents import EXIT_FAULT, EXIT_FLIPPED, EXIT_LOG_LOST, EXIT_OUTAGE, EXIT_STALLED, add_agent, guarded, leave
+from streams.changelogs import changelogs, group_of
 from streams.dead_letters import write_letter
-from streams.generations import FIRST, another_served
+from streams.generations import another_served
 from streams.lanes import Lane, Lanes
 from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, log_of, make_topics
 from streams.lost_records import LogLost, TailWatch, refuse_lost_head, refuse_lost_tail
@@ -32,7 +32,6 @@ from varve.errors import Unavailable
 from varve.settings import Settings
 from varve.watch import sign_of_life, touch
 
-DAY_MS = 24 * 3600 * 1000
 TICK_SECONDS = 0.2
 DRAIN_SECONDS_MAX = 10.0
 FLIP_SECONDS = 3.0
@@ -59,24 +58,6 @@ def speak() -> None:
     """Plain lines on stderr: our own words, and others' only from warnings on."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("varve").setLevel(logging.INFO)
-
-
-def group_of(topics: Topics) -> str:
-    return f"{topics.prefix}-fold-{topics.label}"
-
-
-def changelogs(topics: Topics) -> list[Topic]:
-    """Of the fold's state, which every generation has anew, and of the route agent's, which goes on through all of them. Faust would
-    make them without these settings: a lag, so that compaction cannot leave an old owner's late record alone."""
-    config = {
-        "cleanup.policy": "compact",
-        "min.compaction.lag.ms": str(DAY_MS),
-        "max.message.bytes": str(RECORD_BYTES_MAX),
-        "segment.bytes": str(64 * 1024 * 1024),  # the newest segment is never compacted
-    }
-    first = replace(topics, generation=FIRST, name="")
-    names = (f"{group_of(topics)}-state-changelog", f"{group_of(first)}-routes-changelog")
-    return [Topic(name, topics.partitions, config) for name in names]
 
 
 class HighestPositionWins(faust.Table[bytes, bytes]):

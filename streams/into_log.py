@@ -51,9 +51,7 @@ async def copy(source: Place, target: Place, before: Mapping[int, int], until: M
     """Everything below `until`; `before` as copied() tells it. Cut short, it goes on when called again."""
     starts = await source.log.starts(source.topics.events)
     if any(starts.values()):
-        raise Fault(
-            "log-lost-head", f"{source.topics.events} does not begin at 0 any more: its first records are gone"
-        )
+        raise Fault("log-lost-head", f"{source.topics.events} does not begin at 0 any more: its first records are gone")
     lanes = [_Lane(source, target, partition, before.get(partition, -1), told) for partition in range(source.topics.partitions)]
     tasks = [asyncio.create_task(lane.run(until[lane.partition])) for lane in lanes]
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.log import Log
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
 from streams.progress import SILENT_SECONDS, read_beat

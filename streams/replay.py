@@ -7,9 +7,9 @@ is kept under a name ends at its position.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.dead_letters import Letter
 from streams.log import Log, LogReader
 from streams.points import PointsRecord
@@ -99,16 +99,6 @@ class Replay:
     @property
     def _changelog(self) -> Topic:
         return changelogs(self.topics)[0]
-
-
-def following(topics: Topics) -> Topics:
-    """Of the generation that a replay builds."""
-    return replace(topics, generation=topics.generation + 1)
-
-
-def own_topics(topics: Topics) -> list[Topic]:
-    """Those that belong to the generation alone."""
-    return [*topics.of_generation(), changelogs(topics)[0]]
 
 
 async def _flush_often(shell: FoldShell) -> None:

@@ -13,8 +13,9 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from streams.changelogs import following, own_topics
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
-from streams.replay import Replay, following, own_topics
+from streams.replay import Replay
 from streams.topics import Topics
 from varve.client_http import error_of
 from varve.clock import SystemClock

@@ -39,6 +39,4 @@ async def _run(log: KafkaLog, settings: Settings, name: str, partitions: int, sa
     say(f"{new} record(s) copied; {other.topics.events} holds {held} in {partitions} partition(s)")
     if left:
         say(f"{left} record(s) came meanwhile: when nobody writes any more, run this again")
-    say(
-        f"VARVE_LOG__PREFIX={name} VARVE_LOG__PARTITIONS={partitions} serves it; former tokens and versions are not this log's"
-    )
+    say(f"VARVE_LOG__PREFIX={name} VARVE_LOG__PARTITIONS={partitions} serves it; former tokens and versions are not this log's")

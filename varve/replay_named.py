@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from streams.changelogs import own_topics
 from streams.generations import refuse_name
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
-from streams.replay import Replay, own_topics
+from streams.replay import Replay
 from varve.errors import Conflict, Incorrect, NotFound
 from varve.instants import parse_instant
 from varve.offline import run_with_log

@@ -7,7 +7,7 @@ Cut short, it is run again.
 import asyncio
 from collections.abc import Callable
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.emitted import emitted
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
 from streams.rebuild import refuse_while_folding

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.fold import fold, pass_over
 from streams.log import Log, LogRecord
 from streams.points import decode_points, encode_points

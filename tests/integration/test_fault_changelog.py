@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.event_ids import SeenId
 from streams.lanes import Lane, Lanes
 from streams.log_kafka import KafkaLog, remove_topics

@@ -125,4 +125,3 @@ def test_an_api_says_that_no_sink_fills_the_views(parts: Parts) -> None:
     parts.start("sink-1")
     parts.until_ready("api-1")
     assert flat(url, "s", after=token).json()["data"][0]["value"] == 77.0
-

@@ -17,7 +17,7 @@ import pytest
 
 from sink.consumer import write_progress
 from sink.positions import Reached
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.log_kafka import KafkaLog, make_topics, open_log
 from streams.route_state import RouteState
 from streams.state import Change, PartitionState

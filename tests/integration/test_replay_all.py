@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.log_kafka import KafkaLog, remove_topics
 from tests.conftest import VarveUp
 from tests.integration.all_sorts import KEYS, MINUTES, TENANTS, answers, post, write_all_sorts

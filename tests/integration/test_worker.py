@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 from streams.agents import EXIT_OUTAGE
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.dead_letters import list_letters
 from streams.log_kafka import KafkaLog, make_topics, open_log
 from streams.progress import Beat, read_beat

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from sink.rows import TARGETS
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.fold import fold, pass_over
 from streams.log import LogRecord
 from streams.receipts import Receipt

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from sink.consumer import Sink
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.dead_letters import Letter, write_letter
 from streams.lanes import Lane
 from streams.log import Appended, Headers, LogRecord

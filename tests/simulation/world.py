@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from sink.store import Store
-from streams.app import changelogs
+from streams.changelogs import changelogs
 from streams.topics import Topics
 from tests.simulation.doors import REFUSED_KEY, Doors
 from tests.simulation.generations import PARTITIONS, Generation
