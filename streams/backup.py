@@ -114,15 +114,22 @@ async def back_up(log: Log, topics: Topics, directory: Path, told: Told) -> Mani
 
 
 def check_files(directory: Path, manifest: Manifest) -> None:
-    """Before anything is restored: every file is there, as it was written, and none is missing in between."""
+    """Before anything is restored."""
+    for fault in faults(directory, manifest):
+        raise Fault("backup-damaged", fault)
+
+
+def faults(directory: Path, manifest: Manifest, told: Told = lambda _records: None) -> Iterator[str]:
+    """Every file is there, as it was written, and none is missing in between; else which is not, in words."""
     reached: dict[tuple[str, int], int] = {}
     for one in manifest.files:
         place = directory / one.name
         if not place.exists() or _sha256(place) != one.sha256:
-            raise Fault("backup-damaged", f"{place} {'is damaged' if place.exists() else 'is missing'}: restore it from another copy")
+            yield f"{place} {'is damaged' if place.exists() else 'is missing'}: restore it from another copy"
         if one.first != reached.setdefault((one.topic, one.partition), 0):
-            raise Fault("backup-damaged", f"{directory}: records of {one.topic} partition {one.partition} before {one.first} are missing")
+            yield f"{directory}: records of {one.topic} partition {one.partition} before {one.first} are missing"
         reached[one.topic, one.partition] = one.until
+        told(one.until - one.first)
 
 
 async def restore(log: Log, topics: Topics, directory: Path, manifest: Manifest, told: Told) -> None:

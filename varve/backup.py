@@ -7,11 +7,12 @@ folds the new log.
 from collections.abc import Callable
 from pathlib import Path
 
-from streams.backup import back_up, check_files, plan_backup, read_manifest, restore
+from streams.backup import Manifest, back_up, check_files, faults, plan_backup, read_manifest, restore
 from streams.log_kafka import KafkaLog
 from varve.client_progress import transfer
-from varve.errors import NotFound, Unavailable
+from varve.errors import Conflict, Incorrect, NotFound, Unavailable
 from varve.offline import offline, refuse_without_log, run_with_log, running_or_offline
+from varve.running import found_running
 from varve.settings import Settings
 
 Say = Callable[[str], None]
@@ -20,6 +21,9 @@ Say = Callable[[str], None]
 def run_backup(settings: Settings, directory: Path, say: Say) -> None:
     """What is there already is not written again."""
     refuse_without_log(settings)
+    if directory.resolve().is_relative_to(settings.data.resolve()):
+        words = f"{directory} lies in the data directory {settings.data}, and would be lost with it: name a place on another disk"
+        raise Incorrect("backup-inside", words)
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -36,11 +40,24 @@ def run_backup(settings: Settings, directory: Path, say: Say) -> None:
         run_with_log(reached, work)
 
 
+def run_check(directory: Path, say: Say) -> bool:
+    """Whether every file is as it was written; each that is not is told."""
+    manifest = _manifest(directory)
+    with transfer("checking", manifest.records, words="records") as told:
+        found = list(faults(directory, manifest, told))
+    for fault in found:
+        say(fault)
+    words = f"{manifest.records} record(s) of log {manifest.log_id} in {len(manifest.files)} file(s) under {directory}"
+    say(f"{words}: {f'{len(found)} thing(s) are wrong' if found else 'each file is as it was written'}")
+    return not found
+
+
 def run_restore(settings: Settings, directory: Path, say: Say) -> None:
     """Into a data directory without a log, or an empty log on a broker."""
-    manifest = read_manifest(directory)
-    if manifest is None:
-        raise NotFound("no-backup", f"{directory} holds no backup: `varve backup {directory}` writes one")
+    manifest = _manifest(directory)
+    if not settings.log.brokers and found_running(settings.data) is not None:
+        words = f"a Varve runs on {settings.data}, which holds a log already: name another directory with --data, one that has none"
+        raise Conflict("log-not-empty", words)
     check_files(directory, manifest)
     settings = settings.model_copy(update={"log": settings.log.model_copy(update={"partitions": manifest.partitions})})
 
@@ -52,3 +69,10 @@ def run_restore(settings: Settings, directory: Path, say: Say) -> None:
 
     with offline(settings) as reached:
         run_with_log(reached, work)
+
+
+def _manifest(directory: Path) -> Manifest:
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise NotFound("no-backup", f"{directory} holds no backup: `varve backup {directory}` writes one")
+    return manifest

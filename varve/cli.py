@@ -125,10 +125,16 @@ def rebuild(data: DataOption = None, yes: Annotated[bool, typer.Option("--yes", 
 
 
 @app.command()
-def backup(directory: Annotated[Path, typer.Argument(help="where the files go; what is new is added")], data: DataOption = None) -> None:
+def backup(
+    directory: Annotated[Path, typer.Argument(help="where the files go; what is new is added")],
+    check: Annotated[bool, typer.Option("--check", help="write nothing: is every file there, and as it was written?")] = False,
+    data: DataOption = None,
+) -> None:
     """Write the log to files (Parquet, with checksums); everything else is built from it."""
-    from varve.backup import run_backup
+    from varve.backup import run_backup, run_check
 
+    if check:
+        raise typer.Exit(0 if run_check(directory, say) else 1)
     run_backup(read_settings(data), directory, say)
 
 

@@ -70,11 +70,17 @@ def test_a_log_made_of_a_backup_answers_alike_and_goes_on(varve_up: Callable[...
 
 
 def test_what_is_damaged_or_missing_is_named_before_anything_is_written(running_varve: VarveUp, tmp_path: Path) -> None:
-    post(running_varve.url, "points", {"series": "kept", "valid_time": HOUR, "value": 1.0})
+    post(running_varve.url, "points", {"series": KEYS, "valid_time": [HOUR] * len(KEYS), "value": [1.0] * len(KEYS)})
     files = tmp_path / "files"
     assert command("backup", str(files), "--data", str(running_varve.data)).returncode == 0
     whole = sorted(files.glob("events-*.parquet"))
     assert sum(pq.read_table(one).num_rows for one in whole) > 0  # anybody can read them
+    checked = command("backup", "--check", str(files))
+    assert checked.returncode == 0 and "each file is as it was written" in checked.stdout, checked.stdout + checked.stderr
+    inside = command("backup", str(running_varve.data / "backup"), "--data", str(running_varve.data))
+    assert inside.returncode == 78 and "lies in the data directory" in inside.stderr and not (running_varve.data / "backup").exists()
+    over = command("restore", str(files), "--data", str(running_varve.data))
+    assert over.returncode == 78 and "holds a log already: name another directory" in over.stderr
     damages: list[tuple[Callable[[Path], object], str]] = [(lambda file: file.write_bytes(b"x"), "is damaged"), (Path.unlink, "is missing")]
     for number, (damage, words) in enumerate(damages):
         broken = tmp_path / f"broken-{number}"
@@ -83,6 +89,9 @@ def test_what_is_damaged_or_missing_is_named_before_anything_is_written(running_
         said = command("restore", str(broken), "--data", str(tmp_path / "new"))
         assert said.returncode == 78, said.stdout + said.stderr
         assert words in said.stderr and whole[0].name in said.stderr and "Traceback" not in said.stderr
+        damage(broken / whole[-1].name)
+        told = command("backup", "--check", str(broken))
+        assert told.returncode == 1 and told.stdout.count(words) == 2 and "2 thing(s) are wrong" in told.stdout
     nothing = command("restore", str(tmp_path), "--data", str(tmp_path / "new"))
     assert nothing.returncode == 78 and "holds no backup" in nothing.stderr
     (files / "varve-backup.json").write_text("{}")
