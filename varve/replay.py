@@ -6,6 +6,7 @@ run again.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ SILENT_SECONDS_MAX = 120.0  # of a server that is being started again
 FIRST_ANSWER_SECONDS_MAX = 5.0  # of one that may never have been there
 SERVED_SECONDS_MAX = 180.0
 LISTED_MAX = 20
+NICER = 5
 CLOSE_RECORDS = 100  # behind what is served, where writes go on: the server waits for these
 CLOCK = SystemClock()
 T = TypeVar("T")
@@ -43,9 +45,15 @@ class Wanted:
     serve_anyway: Callable[[str], bool]
 
 
+def give_way() -> None:
+    """What serves and writes goes before what is built beside it."""
+    os.nice(NICER)
+
+
 def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
     """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
     asyncio.run(_answered(wanted.url))
+    give_way()
     return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
 
 
@@ -111,6 +119,8 @@ async def _compared(log: KafkaLog, server: "Server", replay: Replay, say: Callab
 
 
 async def _caught_up(log: KafkaLog, server: "Server", replay: Replay, bar: Shown) -> None:
+    """It has all that was there when it began, and nearly all that came since."""
+    there = await log.ends(replay.topics.events)
     while True:
         state = await server.state()
         built = state["building"]
@@ -120,8 +130,8 @@ async def _caught_up(log: KafkaLog, server: "Server", replay: Replay, bar: Shown
         refuse_failed(built)
         ends = await log.ends(replay.topics.events)
         bar.at(sum(built["vector"]), sum(ends.values()), built["points"])
-        behind = sum(max(0, there - here) for there, here in zip(state["served"]["vector"], built["vector"], strict=True))
-        if replay.folded and behind <= CLOSE_RECORDS:
+        behind = sum(max(0, served - here) for served, here in zip(state["served"]["vector"], built["vector"], strict=True))
+        if behind <= CLOSE_RECORDS and all(here >= there[partition] for partition, here in enumerate(built["vector"])):
             bar.caught_up()
             return
         await asyncio.sleep(ASKED_EVERY_SECONDS)

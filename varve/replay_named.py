@@ -19,7 +19,7 @@ from varve.errors import Conflict, Incorrect, NotFound
 from varve.instants import parse_instant
 from varve.offline import run_with_log
 from varve.position import Token
-from varve.replay import ASKED_EVERY_SECONDS, Server, beside, refuse_failed
+from varve.replay import ASKED_EVERY_SECONDS, Server, beside, give_way, refuse_failed
 from varve.replay_progress import shown
 from varve.settings import Settings
 
@@ -29,6 +29,7 @@ Say = Callable[[str], None]
 def run_named(settings: Settings, url: str, name: str, until: str, say: Say) -> None:
     """until: a token that a read gave, or an instant: what was stored before it."""
     refuse_name(name)
+    give_way()
     run_with_log(settings, lambda log: _run(log, settings, url, name, until, say))
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
@@ -100,6 +102,12 @@ def test_third_parties_stay_behind_their_fences() -> None:
         if (library := name.split(".")[0]) in FENCES and not allowed(module.path, FENCES[library])
     ]
     assert wrong == []
+
+
+def test_the_server_does_not_wait_for_what_only_workers_need() -> None:
+    """Faust costs each start of a server half a second and 25 MB."""
+    strange = "import sys, api.app, api.server, varve.replay; print([one for one in ('faust', 'pandas') if one in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", strange], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
 def test_the_environment_is_read_in_one_place() -> None:
