@@ -5,7 +5,7 @@ pandas is imported only where a frame is made; a write that is retried counts on
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
@@ -15,11 +15,25 @@ import httpx
 import pyarrow as pa
 
 from varve import client_changes as changes
+from varve import client_live as following
 from varve.client_frames import Missing, frame_of, named, rolled, series_of, wide_of
 from varve.client_http import Params, Retries, line_to
+from varve.client_live import EventsPage, Told
 from varve.client_progress import transfer
 from varve.client_uploads import Run, Upload, Wait, Written, named_values, upload
-from varve.client_words import KEEP, Kept, Name, fields_given, instant_text, named_series, path_name, selections
+from varve.client_words import (
+    KEEP,
+    Kept,
+    Name,
+    asked_of,
+    bounds_of,
+    fields_given,
+    instant_text,
+    named_series,
+    pairs_of,
+    path_name,
+    selections,
+)
 from varve.clock import new_id
 from varve.errors import Incorrect
 from varve.series import DEFAULT_TENANT
@@ -114,8 +128,21 @@ class Client:
     ) -> list[dict[str, Any]]:
         """The series that match every filter, by key; prefix: how the key begins."""
         params = {"prefix": prefix, "name": name, "unit": unit, "tag": list(tags), "after": self.token, "limit": 10_000}
-        params |= {"attribute": _pairs(attributes), "label": _pairs(labels)}
+        params |= {"attribute": pairs_of(attributes), "label": pairs_of(labels)}
         return [dict(row) for row in self._line.listed("/api/v1/series", "series", params)]
+
+    def live(
+        self, series: Name | Sequence[Name] = (), *, prefix: str | None = None, unit: str | None = None, tags: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None, after: str | None = None,
+    ) -> Generator[Told]:  # fmt: skip
+        """What comes to these series as it becomes visible, without an end; without any, to all. after: a position's token."""
+        named: dict[str, Any] = {} if series == () else self._one_question(series)
+        named |= {"prefix": prefix, "unit": unit, "tag": list(tags), "attribute": pairs_of(attributes), "label": pairs_of(labels)}
+        return following.live(self._line, named, after)
+
+    def events(self, after: str | None = None) -> Iterator[EventsPage]:
+        """The log's events of this tenant, oldest first within a partition, up to its end; after: the token of a page."""
+        return following.events(self._line, after)
 
     def write(
         self,
@@ -273,7 +300,7 @@ class Client:
 
         bounds: as_of, as_of_recorded, known_from, known_until, run_id, after.
         """
-        return self._values("flat", series, ("valid_time",), _bounds(start, until, bounds))
+        return self._values("flat", series, ("valid_time",), bounds_of(start, until, bounds))
 
     def as_of(
         self, series: Name | Sequence[Name], known: Any = None, recorded: Any = None, start: Any = None, until: Any = None, **bounds: Any
@@ -285,7 +312,7 @@ class Client:
 
     def overlapping(self, series: Name | Sequence[Name], start: Any = None, until: Any = None, **bounds: Any) -> Any:
         """Every forecast: values by (known_time, valid_time)."""
-        return self._values("overlapping", series, ("known_time", "valid_time"), _bounds(start, until, bounds))
+        return self._values("overlapping", series, ("known_time", "valid_time"), bounds_of(start, until, bounds))
 
     def relative(
         self,
@@ -302,15 +329,15 @@ class Client:
         """What was known `before` each valid_time, or at a clock time days before: days_before=1, at="12:00", zone="Europe/Oslo"."""
         seconds = None if before is None else round(before.total_seconds())
         cut_off = {"before_seconds": seconds, "days_before": days_before, "at": at, "zone": zone}
-        return self._values("relative", series, ("valid_time",), _bounds(start, until, bounds) | cut_off)
+        return self._values("relative", series, ("valid_time",), bounds_of(start, until, bounds) | cut_off)
 
     def history(self, series: Name | Sequence[Name], start: Any = None, until: Any = None, **bounds: Any) -> "pd.DataFrame":
         """Every layer of every cell, with the value that it led to, who wrote it and when."""
-        return frame_of(self.table("history", series, **_bounds(start, until, bounds)), ("valid_time",))
+        return frame_of(self.table("history", series, **bounds_of(start, until, bounds)), ("valid_time",))
 
     def latest(self, series: Name | Sequence[Name], **bounds: Any) -> "pd.DataFrame":
         """The newest value of each series, a row each."""
-        return frame_of(self._read("latest", series, _bounds(None, None, bounds)), ("series",))
+        return frame_of(self._read("latest", series, bounds_of(None, None, bounds)), ("series",))
 
     def rollup(
         self,
@@ -330,7 +357,7 @@ class Client:
         functions: mean, sum, min, max, count, median, p95...; across: one of them, to fold the series into one.
         """
         listed = [functions] if isinstance(functions, str) else list(functions)
-        params = _bounds(start, until, bounds) | {"period": period, "function": listed, "zone": zone, "fill": fill, "across": across}
+        params = bounds_of(start, until, bounds) | {"period": period, "function": listed, "zone": zone, "fill": fill, "across": across}
         if across is not None:
             return rolled(self._read_whole("rollups", series, params), None, isinstance(functions, str))
         names = None if isinstance(series, str | uuid.UUID) else list(named_series(series, self.tenant).values())
@@ -348,12 +375,14 @@ class Client:
 
     def _read_whole(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
         """Of several series at once: they cannot be asked for one after the other."""
-        names = named_series(series, self.tenant)
-        chosen = list(selections(names))
-        if len(chosen) > 1:
-            raise Incorrect("too-many-series", f"{len(names)} names are more than one question holds: choose fewer series")
-        pages = self._line.pages(f"/api/v1/{path}", {"after": self.token, **chosen[0], **params})
+        pages = self._line.pages(f"/api/v1/{path}", {"after": self.token, **self._one_question(series), **params})
         return pa.concat_tables(list(pages), promote_options="permissive")
+
+    def _one_question(self, series: Name | Sequence[Name]) -> dict[str, Any]:
+        chosen = list(selections(named_series(series, self.tenant)))
+        if len(chosen) > 1:
+            raise Incorrect("too-many-series", "these are more names than one question holds: choose fewer series")
+        return dict(chosen[0])
 
     def _read(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
         """Every page of it; names are asked for in several questions where there are very many."""
@@ -367,27 +396,5 @@ class Client:
                 for page in pages:
                     some.append(page)
                     advance(page.num_rows)
-            parts.append(named(pa.concat_tables(some, promote_options="permissive"), _asked(names, chosen)))
+            parts.append(named(pa.concat_tables(some, promote_options="permissive"), asked_of(names, chosen)))
         return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-
-
-def _asked(names: Mapping[uuid.UUID, str], chosen: Mapping[str, Sequence[str]]) -> dict[uuid.UUID, str]:
-    """Those of the names that this question was about."""
-    called = {*chosen["key"], *chosen["series_id"]}
-    return {ident: name for ident, name in names.items() if name in called}
-
-
-def _bounds(start: Any, until: Any, bounds: Mapping[str, Any]) -> dict[str, Any]:
-    times = {"from": start, "until": until}
-    times |= {name: bounds[name] for name in ("as_of", "as_of_recorded", "known_from", "known_until") if name in bounds}
-    rest = {name: given for name, given in bounds.items() if name not in times}
-    unknown = sorted(set(rest) - {"run_id", "after"})
-    if unknown:
-        raise Incorrect(
-            "bound-unknown", f"{', '.join(unknown)}: known are as_of, as_of_recorded, known_from, known_until, run_id and after"
-        )
-    return {name: instant_text(given, name) for name, given in times.items()} | {name: str(given) for name, given in rest.items() if given}
-
-
-def _pairs(given: Mapping[str, str] | None) -> list[str]:
-    return [f"{name}:{value}" for name, value in (given or {}).items()]

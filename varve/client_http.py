@@ -20,8 +20,10 @@ from varve.errors import BadRow, Conflict, Fault, Forbidden, Incorrect, NotFound
 from varve.position import Token
 
 ARROW, JSON = "application/vnd.apache.arrow.stream", "application/json"
+EVENT_STREAM = "text/event-stream"
 TRY_AGAIN = (502, 503, 504)
 BACK_OFF_SECONDS_MAX = 10.0
+SILENT_SECONDS_MAX = 60.0  # of a live tail, which says every 15 s that it is there
 _CLASSES = {
     401: Forbidden,
     403: Forbidden,
@@ -43,6 +45,10 @@ class Retries:
     first_seconds: float = 0.2
     pause: Callable[[float], None] = time.sleep
 
+    def wait(self, attempt: int) -> None:
+        """After the attempt-th try, counted from 0."""
+        self.pause(min(BACK_OFF_SECONDS_MAX, self.first_seconds * 2**attempt))
+
 
 class Line:
     """One server, one tenant; `token` covers every write so far. Threads may share it."""
@@ -53,7 +59,7 @@ class Line:
         self._http = httpx.Client(
             base_url=url, headers=dict(headers), timeout=httpx.Timeout(timeout_seconds, connect=10.0), transport=transport
         )
-        self._url, self._retries = url, retries
+        self._url, self.retries = url, retries
         self._lock = threading.Lock()
         self.token: str | None = None
 
@@ -97,15 +103,27 @@ class Line:
             if cursor is None:
                 return
 
+    def lines(self, path: str, params: Params) -> Iterator[str]:
+        """Of an answer without an end, as they come; Unavailable where the line breaks."""
+        waits = httpx.Timeout(SILENT_SECONDS_MAX, connect=10.0)
+        try:
+            with self._http.stream("GET", path, params=_present(params), headers={"Accept": EVENT_STREAM}, timeout=waits) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise error_of(answer)
+                yield from answer.iter_lines()
+        except httpx.TransportError as reason:
+            raise self._unreachable(reason) from None
+
     def wait_for(self, token: str | None = None) -> None:
         """Returns when reads show what the token's write wrote; without one, every write so far."""
         self.get("/api/v1/series", {"limit": 1, "after": token or self.token})
 
     def _send(self, method: str, path: str, params: Params | None, headers: Mapping[str, str], content: bytes | None) -> httpx.Response:
         said: VarveError | None = None
-        for attempt in range(self._retries.tries):
+        for attempt in range(self.retries.tries):
             if attempt:
-                self._retries.pause(min(BACK_OFF_SECONDS_MAX, self._retries.first_seconds * 2 ** (attempt - 1)))
+                self.retries.wait(attempt - 1)
             try:
                 answer = self._http.request(method, path, params=_present(params), headers=dict(headers), content=content)
             except httpx.TransportError as reason:

@@ -71,3 +71,25 @@ def selections(names: Mapping[uuid.UUID, str]) -> Iterator[dict[str, list[str]]]
 
 def fields_given(**fields: Any) -> dict[str, Any]:
     return {name: given for name, given in fields.items() if given is not KEEP}
+
+
+def bounds_of(start: Any, until: Any, bounds: Mapping[str, Any]) -> dict[str, Any]:
+    times = {"from": start, "until": until}
+    times |= {name: bounds[name] for name in ("as_of", "as_of_recorded", "known_from", "known_until") if name in bounds}
+    rest = {name: given for name, given in bounds.items() if name not in times}
+    unknown = sorted(set(rest) - {"run_id", "after"})
+    if unknown:
+        raise Incorrect(
+            "bound-unknown", f"{', '.join(unknown)}: known are as_of, as_of_recorded, known_from, known_until, run_id and after"
+        )
+    return {name: instant_text(given, name) for name, given in times.items()} | {name: str(given) for name, given in rest.items() if given}
+
+
+def pairs_of(given: Mapping[str, str] | None) -> list[str]:
+    return [f"{name}:{value}" for name, value in (given or {}).items()]
+
+
+def asked_of(names: Mapping[uuid.UUID, str], chosen: Mapping[str, Sequence[str]]) -> dict[uuid.UUID, str]:
+    """Those of the names that this question was about."""
+    called = {*chosen["key"], *chosen["series_id"]}
+    return {ident: name for ident, name in names.items() if name in called}
