@@ -18,7 +18,7 @@ from sink.store import Store
 from streams.log_kafka import open_log
 from streams.topics import Topics
 from tests.conftest import VarveUp, wait_until
-from tests.integration.all_sorts import KEYS, answers, post, write_all_sorts
+from tests.integration.all_sorts import KEYS, TENANTS, answers, headers_of, post, write_all_sorts
 from tests.integration.test_kill import kill, last_token, ready
 from tests.integration.test_rebuild import command
 from varve.settings import Settings
@@ -53,7 +53,7 @@ class Writer(threading.Thread):
         body = {"series": "counter", "valid_time": "2025-01-01T00:00:00Z", "value": 1.0}
         while not self.stopped.is_set():
             try:
-                headers = {"Idempotency-Key": f"add-{self.added}"}
+                headers = {"Idempotency-Key": f"add-{self.added}"} | headers_of(TENANTS[1])
                 answer = httpx.post(f"{self._url}/api/v1/increments", json=body, headers=headers, timeout=30)
             except httpx.TransportError:
                 continue
@@ -85,7 +85,8 @@ def test_reads_are_byte_equal_after_a_replay_though_it_and_the_server_are_killed
     ready(varve)
     assert generation(varve) == 2
     assert answers(varve.url, token) == before
-    flat = httpx.get(f"{varve.url}/api/v1/values/flat", params={"key": "counter", "after": last_token(varve)}, timeout=60).text
+    asked = {"key": "counter", "after": last_token(varve)}
+    flat = httpx.get(f"{varve.url}/api/v1/values/flat", params=asked, headers=headers_of(TENANTS[1]), timeout=60).text
     assert f'"value":{writer.added}' in flat.replace(".0", ""), flat
     varve.stop()
     again = varve_up(varve.data)
