@@ -21,7 +21,7 @@ Client, broker, worker and server share the machine. The server is a real `varve
 Bodies are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
 send prepared bytes. Each line reads back what it wrote. Times of reads are medians until the last byte. PostgreSQL stands beside
 increments as a peer, not as a floor: one transaction an increment, each on disk before it is answered, where the embedded broker
-leaves that to the system. Replay into a new generation is not built yet.
+leaves that to the system.
 """
 
 
