@@ -85,9 +85,7 @@ class Tails:
         async with self._open:
             yield Position(views.token(vector))
             while not views.closing.is_set():
-                now = {
-                    partition: min(max(mark, vector[partition]), vector[partition] + records) for partition, mark in views.vector().items()
-                }
+                now = _step(vector, views.vector(), records)
                 if now != vector:
                     rows = 0
                     async for message in self._between(followed, vector, now):
