@@ -19,6 +19,7 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from bench.backup import backup
 from bench.growth import growth
 from bench.increments import hot_counter, hot_reads, increments, increments_json
 from bench.machine import machine
@@ -40,7 +41,7 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
-        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, replay,
+        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, replay, backup,
     )
 }  # fmt: skip
 FAILURES = (

@@ -7,7 +7,7 @@ Offsets stay what they were, so positions and versions do; the log's id, and wit
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from varve.record import stamped
 
 FORMAT = 1
 MANIFEST = "varve-backup.json"
-FILE_BYTES_MAX, FILE_RECORDS_MAX = 64 * 1024 * 1024, 50_000
-APPENDED_AT_ONCE = 64
+FILE_BYTES_MAX, FILE_RECORDS_MAX = 32 * 1024 * 1024, 50_000
+APPENDED_AT_ONCE = 16
+AT_ONCE = 3  # partitions
 FORMER = 1_000_000  # added to an intake partition's number: positions of the former intake guard nothing in the new one (I3)
 _POLL_SECONDS, _SILENT_POLLS_MAX = 1.0, 20
 _SCHEMA = pa.schema(
@@ -104,12 +105,17 @@ async def plan_backup(log: Log, topics: Topics, directory: Path) -> tuple[Manife
 async def back_up(log: Log, topics: Topics, directory: Path, told: Told) -> Manifest:
     """Everything up to the ends of now. Each file is in the manifest once it is whole: cut short, the next run goes on."""
     manifest, ends = await plan_backup(log, topics, directory)
-    for (topic, partition), end in sorted(ends.items()):
-        async for records in _chunks(log, _names(topics)[topic], partition, manifest.until(topic, partition), end):
+
+    async def partition_of(topic: str, partition: int) -> None:
+        nonlocal manifest
+        first, end = manifest.until(topic, partition), ends[topic, partition]
+        async for records in _chunks(log, _names(topics)[topic], partition, first, end):
             file = await asyncio.to_thread(_written, directory, topic, partition, records)
             manifest = replace(manifest, files=(*manifest.files, file))
-            await asyncio.to_thread(write_manifest, directory, manifest)
+            write_manifest(directory, manifest)
             told(len(records))
+
+    await _together(partition_of, ends)
     return manifest
 
 
@@ -140,10 +146,32 @@ async def restore(log: Log, topics: Topics, directory: Path, manifest: Manifest,
     if manifest.partitions != topics.partitions:
         words = f"the backup has {manifest.partitions} partitions and this log {topics.partitions}: VARVE_LOG__PARTITIONS says how many"
         raise Conflict("partition-count-differs", words)
-    for one in manifest.files:
-        for records in _read(directory, one):
-            await _append(log, _names(topics)[one.topic], one, records)
-            told(len(records))
+
+    async def partition_of(topic: str, partition: int) -> None:
+        for one in manifest.files:
+            if (one.topic, one.partition) == (topic, partition):
+                for records in _read(directory, one):
+                    await _append(log, _names(topics)[topic], one, records)
+                    told(len(records))
+
+    await _together(partition_of, {(one.topic, one.partition) for one in manifest.files})
+
+
+async def _together(work: Callable[[str, int], Awaitable[None]], partitions: Iterable[tuple[str, int]]) -> None:
+    """A few partitions at once: broker, codec and disk else wait for each other."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(topic: str, partition: int) -> None:
+        async with room:
+            await work(topic, partition)
+
+    tasks = [asyncio.create_task(one(topic, partition)) for topic, partition in sorted(partitions)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _names(topics: Topics) -> dict[str, str]:
