@@ -15,6 +15,7 @@ from varve.errors import Unavailable, VarveError
 log = logging.getLogger(__name__)
 APART_SECONDS_MAX = 30.0
 BEAT_SECONDS = 10.0
+ASKED_SECONDS = 1.0
 BEAT_KEY = b"beat"
 
 
@@ -48,6 +49,11 @@ class ClockGuard:
 
     async def beat(self, source: Log, topic: str) -> None:
         self.heard((await source.append(topic, 0, b"{}", key=BEAT_KEY)).timestamp)
+
+    async def beat_if_due(self, source: Log, topic: str) -> None:
+        """An append, where none was acknowledged for a moment: who asks whether the broker stores learns it."""
+        if self._clock.monotonic() - self._heard > ASKED_SECONDS:
+            await self.beat(source, topic)
 
     async def run(self, source: Log, topic: str) -> None:
         while True:

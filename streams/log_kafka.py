@@ -6,7 +6,7 @@ another partition count is refused (I2). After: whoever appends or reads. Nothin
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +14,14 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
     KafkaError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
+    OutOfOrderSequenceNumber,
     TopicAlreadyExistsError,
+    UnknownError,
     UnknownTopicOrPartitionError,
     for_code,
 )
@@ -30,8 +34,10 @@ from varve.errors import Fault, TooLarge, Unavailable
 from varve.settings import Settings
 
 REQUEST_SECONDS_MAX = 3.0  # below the worker's session: a worker that lost its partitions has nothing left in flight
+APPEND_SECONDS_MAX = 20.0
 BATCH_BYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 48 * 1024 * 1024
+_OUT_OF_STEP = (TimeoutError, OutOfOrderSequenceNumber, InvalidProducerEpoch, InvalidProducerIdMapping, UnknownError)
 _OPEN_SECONDS_MAX = 20.0
 _REMOVE_SECONDS_MAX = 60.0
 _LOG_KEY = b"log/"  # the log's own record on varve.progress: its id and partition count; the lowest offset wins a race
@@ -45,22 +51,45 @@ class KafkaLog:
         self.served = Served()
         self.log_id = log_id
         self._producer = producer
+        self._doubted: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
+        self._retired: set[asyncio.Task[None]] = set()
         self._asker = asker
         self._turns: dict[tuple[str, int], asyncio.Lock] = {}
         self._readers: set[KafkaReader] = set()
 
     async def append(self, topic: str, partition: int, value: bytes, *, key: bytes | None = None, headers: Headers = ()) -> Appended:
         turn = self._turns.setdefault((topic, partition), asyncio.Lock())
+        producer = await self._sound()
         try:
-            async with turn:  # FIFO: the producer's own buffer does not keep the order of those who wait for room
-                stored = await self._producer.send(topic, value, key, partition, headers=list(headers))
-            found = await stored
+            async with asyncio.timeout(APPEND_SECONDS_MAX):  # the producer itself may try for ever
+                async with turn:  # FIFO: the producer's own buffer does not keep the order of those who wait for room
+                    stored = await producer.send(topic, value, key, partition, headers=list(headers))
+                found = await asyncio.shield(stored)
         except MessageSizeTooLargeError:
             words = f"a record of {len(value)} bytes for {topic} is over {RECORD_BYTES_MAX}: send less at once"
             raise TooLarge("record-too-large", words) from None
         except (TimeoutError, KafkaError, OSError) as reason:
+            if isinstance(reason, _OUT_OF_STEP):
+                self._doubted = producer
             raise unavailable(self.brokers, f"did not store a record on {topic}", reason) from reason
         return Appended(found.partition, found.offset, found.timestamp * _MS)
+
+    async def _sound(self) -> AIOKafkaProducer:
+        """A producer whose numbering the broker does not follow any more, as after a full disk, never stores again: another takes over."""
+        async with self._renewing:
+            if self._doubted is self._producer:
+                fresh = new_producer(self.brokers)
+                try:
+                    await asyncio.wait_for(fresh.start(), 2 * REQUEST_SECONDS_MAX)
+                except (TimeoutError, KafkaError, OSError) as reason:
+                    await fresh.stop()
+                    raise unavailable(self.brokers, "takes no new producer", reason) from reason
+                retiring = asyncio.create_task(_retired(self._producer))
+                self._retired.add(retiring)
+                retiring.add_done_callback(self._retired.discard)
+                self._producer = fresh
+        return self._producer
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         return await self._offsets(topic, self._asker.end_offsets)
@@ -98,6 +127,7 @@ class KafkaLog:
     async def close(self) -> None:
         for reader in self._readers:
             await reader.close()
+        await asyncio.gather(*self._retired)
         await self._asker.stop()
         await self._producer.stop()
 
@@ -134,7 +164,8 @@ class KafkaReader:
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            with suppress(TimeoutError):  # without a broker it may never end
+                await asyncio.wait_for(consumer.stop(), REQUEST_SECONDS_MAX)
 
     async def _start(self) -> AIOKafkaConsumer:
         consumer = new_consumer(self._brokers)
@@ -264,6 +295,12 @@ def _other_count(topics: Topics, found: int) -> Fault:
 async def _stop(producer: AIOKafkaProducer, asker: AIOKafkaConsumer) -> None:
     await asker.stop()
     await producer.stop()
+
+
+async def _retired(producer: AIOKafkaProducer) -> None:
+    """What it still had is refused to whoever waits for it."""
+    with suppress(TimeoutError, KafkaError, OSError):
+        await asyncio.wait_for(producer.stop(), REQUEST_SECONDS_MAX)
 
 
 def new_consumer(brokers: str) -> AIOKafkaConsumer:

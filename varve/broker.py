@@ -25,6 +25,7 @@ from varve.errors import Conflict, Fault, Unavailable, VarveError
 from varve.java import class_path, find_java, java_version
 from varve.ports import choose_free, is_free, kafka_answers
 from varve.process import Remembered, end, end_left_over, remember, rotate, spawn, tail
+from varve.running import write_whole
 
 START_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 20.0
@@ -65,6 +66,10 @@ class EmbeddedBroker:
         self._take_directory()
         try:
             return self._start()
+        except OSError as reason:
+            self.stop()
+            words = f"the embedded broker in {self._directory} cannot start ({reason.strerror}): is there room on its disk?"
+            raise Unavailable("broker-failed", words) from reason
         except BaseException:
             self.stop()
             raise
@@ -72,7 +77,8 @@ class EmbeddedBroker:
     def stop(self) -> None:
         if self._process is not None:
             end(self._process, STOP_SECONDS_MAX)
-            (self._directory / "broker.pid").unlink(missing_ok=True)
+            with suppress(OSError):
+                (self._directory / "broker.pid").unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -89,10 +95,10 @@ class EmbeddedBroker:
         command = [*_jvm(java, self._heap_mb, scratch), "-cp", classes]
         self._format(command, properties)
         self._process = spawn([*command, *([ahead] if ahead else []), "kafka.Kafka", str(properties)], rotate(self._log))
-        (self._directory / "broker.pid").write_text(json.dumps(asdict(remember(self._process.pid))))
+        write_whole(self._directory / "broker.pid", json.dumps(asdict(remember(self._process.pid))))
         address = f"127.0.0.1:{ports.clients}"
         self._wait(address)
-        (self._directory / "ports.json").write_text(json.dumps(asdict(ports)))
+        write_whole(self._directory / "ports.json", json.dumps(asdict(ports)))
         return address
 
     def _take_directory(self) -> None:
@@ -144,7 +150,7 @@ class EmbeddedBroker:
     def _write_properties(self, ports: Ports) -> Path:
         file = self._directory / "server.properties"
         rows = _properties(ports, self._directory / "log")
-        file.write_text("".join(f"{name}={value}\n" for name, value in rows.items()))
+        write_whole(file, "".join(f"{name}={value}\n" for name, value in rows.items()))
         return file
 
     def _format(self, command: list[str], properties: Path) -> None:

@@ -28,10 +28,14 @@ def note_of(directory: Path) -> Path:
 
 
 def write_note(directory: Path, note: Running) -> None:
-    """Whole or not at all: a reader never sees half a note."""
-    draft = note_of(directory).with_suffix(".json.new")
-    draft.write_text(json.dumps(asdict(note), indent=1) + "\n")
-    draft.replace(note_of(directory))
+    write_whole(note_of(directory), json.dumps(asdict(note), indent=1) + "\n")
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half of it, and a full disk leaves what was there."""
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(text)
+    draft.replace(file)
 
 
 def read_note(directory: Path) -> Running | None:

@@ -97,7 +97,9 @@ def topics_made(settings: Settings) -> Topics:
 
 class _Supervisor:
     def __init__(self, settings: Settings, parts: Sequence[Part], say: Callable[[str], None], stop: threading.Event) -> None:
-        self._settings, self._say, self._stop = settings, say, stop
+        self._settings, self._stop = settings, stop
+        self._tell = say
+        self._to_note = False
         self._children = [_Child(part) for part in parts]
         self._broker: EmbeddedBroker | None = None
         self._broker_at = 0.0  # not started again before this moment
@@ -174,11 +176,13 @@ class _Supervisor:
 
     def _tend(self) -> None:
         """Start what is not running, after a back-off that grows with each failure; note who runs."""
-        changed = self._tend_broker()
+        self._to_note |= self._tend_broker()
         for child in self._children:
-            changed |= self._tend_child(child)
-        if changed:
-            self._write_note()
+            self._to_note |= self._tend_child(child)
+        if self._to_note:
+            with suppress(OSError):  # a full disk: again with the next turn
+                self._write_note()
+                self._to_note = False
 
     def _tend_broker(self) -> bool:
         if self._broker is None:
@@ -216,7 +220,12 @@ class _Supervisor:
         if now < child.start_at:
             return False
         log = self._log_of(child.part)
-        child.process = spawn(child.part.command, log, {**LEAN_MEMORY, **environment_of(self._settings)})
+        try:
+            child.process = spawn(child.part.command, log, {**LEAN_MEMORY, **environment_of(self._settings)})
+        except OSError as reason:
+            child.start_at = now + BACK_OFF_SECONDS_MAX
+            self._say(f"the {child.part.name} cannot be started ({reason.strerror}); trying again in {BACK_OFF_SECONDS_MAX:g} s")
+            return False
         child.started = now
         self._watch.started(child.part.name)
         return True
@@ -241,6 +250,10 @@ class _Supervisor:
             pids["broker"] = self._broker.pid
         parts = {name: remembered for name, pid in pids.items() if (remembered := _remembered(pid))}
         write_note(self._settings.data, Running(self._settings.log.brokers, self._url(), remember(os.getpid()), parts))
+
+    def _say(self, words: str) -> None:
+        with suppress(OSError):  # who reads us may be gone, or our log's disk be full
+            self._tell(words)
 
     def _url(self) -> str:
         host = self._settings.http.host

@@ -36,7 +36,8 @@ class Connection(threading.local):
     """One of each thread: chDB serves one call at a time on each."""
 
     def __init__(self, directory: str) -> None:
-        self._line: Any = chdb.connect(directory)
+        connect: Any = chdb.connect
+        self._line = connect(directory)
         self._set: dict[str, str] = {}
 
     def answer(self, asked: dict[str, str], body: bytes) -> bytes:

@@ -114,6 +114,7 @@ def test_while_the_store_is_gone_the_log_goes_on_and_the_views_catch_up_afterwar
     assert len(httpx.get(f"{url}/api/v1/values/history", params={"key": "s"}, timeout=60).json()["data"]) >= count + 2
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_an_api_says_that_no_sink_fills_the_views(parts: Parts) -> None:
     url = parts.url("api-1")
