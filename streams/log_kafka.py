@@ -52,8 +52,7 @@ class KafkaLog:
         self.log_id = log_id
         self._producer = producer
         self._doubted: AIOKafkaProducer | None = None
-        self._renewing = asyncio.Lock()
-        self._retired: set[asyncio.Task[None]] = set()
+        self._renewal: asyncio.Task[None] | None = None
         self._asker = asker
         self._turns: dict[tuple[str, int], asyncio.Lock] = {}
         self._readers: set[KafkaReader] = set()
@@ -77,19 +76,22 @@ class KafkaLog:
 
     async def _sound(self) -> AIOKafkaProducer:
         """A producer whose numbering the broker does not follow any more, as after a full disk, never stores again: another takes over."""
-        async with self._renewing:
-            if self._doubted is self._producer:
-                fresh = new_producer(self.brokers)
-                try:
-                    await asyncio.wait_for(fresh.start(), 2 * REQUEST_SECONDS_MAX)
-                except (TimeoutError, KafkaError, OSError) as reason:
-                    await fresh.stop()
-                    raise unavailable(self.brokers, "takes no new producer", reason) from reason
-                retiring = asyncio.create_task(_retired(self._producer))
-                self._retired.add(retiring)
-                retiring.add_done_callback(self._retired.discard)
-                self._producer = fresh
+        if self._doubted is self._producer:
+            if self._renewal is None or self._renewal.done():
+                self._renewal = asyncio.create_task(self._renew())
+            await asyncio.shield(self._renewal)  # one attempt for all who wait
         return self._producer
+
+    async def _renew(self) -> None:
+        fresh = new_producer(self.brokers)
+        try:
+            await asyncio.wait_for(fresh.start(), 2 * REQUEST_SECONDS_MAX)
+        except (TimeoutError, KafkaError, OSError) as reason:
+            await fresh.stop()
+            raise unavailable(self.brokers, "takes no new producer", reason) from reason
+        before, self._producer = self._producer, fresh
+        with suppress(TimeoutError, KafkaError, OSError):  # what it still had is refused to whoever waits for it
+            await asyncio.wait_for(before.stop(), REQUEST_SECONDS_MAX)
 
     async def ends(self, topic: str) -> Mapping[int, int]:
         return await self._offsets(topic, self._asker.end_offsets)
@@ -127,7 +129,9 @@ class KafkaLog:
     async def close(self) -> None:
         for reader in self._readers:
             await reader.close()
-        await asyncio.gather(*self._retired)
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
         await self._asker.stop()
         await self._producer.stop()
 
@@ -295,12 +299,6 @@ def _other_count(topics: Topics, found: int) -> Fault:
 async def _stop(producer: AIOKafkaProducer, asker: AIOKafkaConsumer) -> None:
     await asker.stop()
     await producer.stop()
-
-
-async def _retired(producer: AIOKafkaProducer) -> None:
-    """What it still had is refused to whoever waits for it."""
-    with suppress(TimeoutError, KafkaError, OSError):
-        await asyncio.wait_for(producer.stop(), REQUEST_SECONDS_MAX)
 
 
 def new_consumer(brokers: str) -> AIOKafkaConsumer:

@@ -2,6 +2,7 @@
 there is room again Varve goes on by itself (I6, I12).
 """
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable
@@ -10,10 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
+from aiokafka import TopicPartition
 
+from streams.log_kafka import open_log
+from streams.topics import Topics
 from tests.conftest import VarveUp, wait_until
 from tests.integration.disks import fill, make_room, small_disk
 from tests.integration.test_kill import last_token
+from varve.errors import Unavailable
 
 pytestmark = pytest.mark.slow
 SETTINGS = {"VARVE_WORKER__SESSION_SECONDS": "6", "VARVE_WORKER__STALL_SECONDS": "3", "VARVE_HTTP__WAIT_SECONDS_MAX": "4"}
@@ -57,6 +62,27 @@ def test_a_full_disk_of_the_store_is_told_and_outlived(varve_up: Callable[..., V
         wait_until(lambda: not missing(url), 60, "ready again")
         assert values(url, after=late.json()["error"]["token"]) == [1, 2, 3]
         assert varve.stop() == 0
+
+
+def test_a_producer_whose_numbering_the_broker_does_not_follow_is_replaced(broker: str) -> None:
+    """A full disk leaves one behind: every later record of that partition would be refused, for ever."""
+
+    async def scenario() -> None:
+        topics = Topics(f"step{time.time_ns()}", 1)
+        log = await open_log(broker, topics, 1)
+        try:
+            await log.append(topics.events, 0, b"first")
+            out_of_step: Any = log._producer
+            out_of_step._txn_manager.increment_sequence_number(TopicPartition(topics.events, 0), 5)
+            refused = await asyncio.gather(*(log.append(topics.events, 0, b"lost") for _ in range(3)), return_exceptions=True)
+            assert all(isinstance(one, Unavailable) for one in refused)
+            stored = await asyncio.gather(*(log.append(topics.events, 0, b"later") for _ in range(3)))
+            assert [one.offset for one in stored] == [1, 2, 3]
+            await log.append(topics.progress, 0, b"{}", key=b"beat")
+        finally:
+            await log.close()
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.soak
