@@ -15,10 +15,10 @@ from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
 from api.named import NamedGenerations
-from api.native import deletions, events, generations, increments, live, points, rollups, runs, series, status, updates, values
+from api.native import deletions, entities, events, generations, increments, live, points, rollups, runs, series, status, updates, values
 from api.parts import Parts
 
-_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, live, events, timedb, tempodb)
+_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events, timedb, tempodb)
 
 
 def create_app(parts: Parts) -> FastAPI:

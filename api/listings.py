@@ -57,6 +57,16 @@ def run_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "params": None if row["params"] is None else orjson.loads(row["params"])}
 
 
+def entity_key(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": row["id"]}
+
+
+def entity_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As a client sees it: the document as an object; null where it was deleted."""
+    shown = {name: row[name] for name in ("kind", "id", "version", "recorded_time", "changed_by")}
+    return shown | {"document": None if row["deleted"] else orjson.loads(row["document"])}
+
+
 def deletion_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """As a client sees it: a bound that is none is null."""
     start, end = (parse_instant(row[name]) for name in ("from", "until"))

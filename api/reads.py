@@ -11,7 +11,7 @@ from typing import Any
 from api.answer import Form
 from api.catalog import Catalog
 from api.cursor import Cursor, question_of, read_cursor
-from api.listings import SeriesFilter, deletion_row, run_row
+from api.listings import SeriesFilter, deletion_row, entity_row, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
@@ -21,6 +21,7 @@ from sink.functions import Function
 from sink.periods import Grid
 from sink.queries.arrived import described
 from sink.queries.deletions import DeletionSearch, deletions
+from sink.queries.entities import EntitySearch, entities, entity_versions
 from sink.queries.latest import LATEST
 from sink.queries.layer import layer, series_version
 from sink.queries.query import Query
@@ -155,6 +156,12 @@ class Reads:
         ids = None if run_id is None else (run_id,)
         search = RunSearch(tenant, self.watermark(vector), ids, workflow_id, after=after, limit=limit)
         return [run_row(row) for row in await self._calls.objects(runs(search))]
+
+    async def entities(self, search: EntitySearch) -> list[dict[str, Any]]:
+        return [entity_row(row) for row in await self._calls.objects(entities(search))]
+
+    async def entity_versions(self, search: EntitySearch) -> list[dict[str, Any]]:
+        return [entity_row(row) for row in await self._calls.objects(entity_versions(search))]
 
     async def outcomes(self, events: Sequence[EventKey]) -> list[OutcomeRow]:
         return await self._lookups.outcomes(events)

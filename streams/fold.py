@@ -10,12 +10,12 @@ import numpy as np
 
 from streams.event_ids import RecordGuard, SeenId
 from streams.fold_tables import layers_table, outcome_row, rollups_table, rows_table, run_row, series_table, stale_table
-from streams.points import DELETIONS, OUTCOMES, PURGES, RUNS, Folded
-from streams.segments import Made, Work, apply, latest_refusal
+from streams.points import DELETIONS, ENTITIES, OUTCOMES, PURGES, RUNS, Folded
+from streams.segments import Made, Work, apply, entity_refusal, latest_refusal
 from streams.state import Change, PartitionState, fresh_rows
 from varve.codec import ROW_TYPES, event_key
 from varve.columns import Target
-from varve.events import Event, LatestIncremented, RunOpened, RunSealed
+from varve.events import EntityDeleted, EntityPut, Event, LatestIncremented, RunOpened, RunSealed
 from varve.position import version_of
 from varve.record import SLOTTED, Record, Refusal, home_of, refusals
 
@@ -53,6 +53,7 @@ def fold(
         "runs": rows_table(runs, RUNS, partition),
         "outcomes": rows_table(outcomes, OUTCOMES, partition),
         "purges": rows_table(made.purges, PURGES, partition),
+        "entities": rows_table(made.entities, ENTITIES, partition),
     }
     kept = [target for target, ahead in zip(targets, work.ahead.tolist(), strict=True) if not ahead]
     change = Change(offset, tuple(kept), work.rows[~work.ahead], seen, intake, newest)
@@ -82,8 +83,8 @@ def _work(state: PartitionState, record: Record, offset: int, timestamp: int) ->
 
 
 def _home(event: Event) -> Target | None:
-    """The series that an event is about by itself."""
-    home = home_of(event) if hasattr(event, "series_id") else None
+    """The series, or the document, that an event is about by itself: a document is folded as a series without points."""
+    home = home_of(event) if hasattr(event, "series_id") or isinstance(event, EntityPut | EntityDeleted) else None
     return None if home is None else Target(event.tenant, home, getattr(event, "series", None) or "")
 
 
@@ -125,7 +126,12 @@ def _condition(work: Work, segment: list[int], statuses: list[tuple[str, str]], 
     event = work.record.events[number]
     if statuses[number][0] != "applied":
         return
-    if isinstance(event, LatestIncremented) and (reason := latest_refusal(work, number)):
+    reason = ""
+    if isinstance(event, LatestIncremented):
+        reason = latest_refusal(work, number)
+    elif isinstance(event, EntityPut | EntityDeleted):
+        reason = entity_refusal(work, number)
+    if reason:
         statuses[number], versions[number] = ("refused", reason), int(work.rows["applied"][work.event_local[number]])
         return
     expected = getattr(event, "if_series_version", None)

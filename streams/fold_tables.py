@@ -16,7 +16,7 @@ from streams.buckets import Closed, Marks
 from streams.points import LAYERS, OP_ADD, OP_SET, OP_UPDATE, ROLLUPS, SERIES, SERIES_FIELDS, STALE
 from varve.codec import event_key
 from varve.columns import MASK_VALUE, Target
-from varve.events import Event, RunOpened, RunSealed, SeriesDefined, SeriesDeleted, SeriesDescribed
+from varve.events import EntityDeleted, EntityPut, Event, RunOpened, RunSealed, SeriesDefined, SeriesDeleted, SeriesDescribed
 from varve.instants import ABSENT
 from varve.record import Record
 
@@ -131,6 +131,21 @@ def run_row(event: RunOpened | RunSealed, version: int, recorded: int) -> dict[s
         "finished": event.finished,
         "params": None if params is None else orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode(),
         "points": getattr(event, "points", None),
+        "recorded_time": recorded,
+        "changed_by": event.changed_by or "",
+    }
+
+
+def entity_row(event: EntityPut | EntityDeleted, target: Target, version: int, recorded: int) -> dict[str, object]:
+    gone = isinstance(event, EntityDeleted)
+    return {
+        "tenant": event.tenant.bytes,
+        "kind": event.kind,
+        "id": event.id,
+        "entity_id": target.series_id.bytes,
+        "version": version,
+        "document": "" if isinstance(event, EntityDeleted) else orjson.dumps(event.document).decode(),
+        "deleted": int(gone),
         "recorded_time": recorded,
         "changed_by": event.changed_by or "",
     }

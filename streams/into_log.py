@@ -137,7 +137,6 @@ def _applied(state: PartitionState, record: LogRecord) -> tuple[Change, Record |
 
 def _decided(record: Record) -> Record:
     """Two parts of one event, which may come to lie in one partition, would be taken for repetitions by its id."""
-    free = {"event_id": None, "body_hash": None}
-    asks = {"if_series_version": None}
-    events = tuple(one.model_copy(update=free | (asks if hasattr(one, "if_series_version") else {})) for one in record.events)
+    free = {"event_id": None, "body_hash": None, "if_series_version": None, "expected_version": None, "if_absent": False}
+    events = tuple(one.model_copy(update={name: free[name] for name in free if hasattr(one, name)}) for one in record.events)
     return Record(events, record.points)

@@ -110,6 +110,18 @@ PURGES = _schema(
     tenant=_UUID, series_id=_UUID, version=pa.uint64(), partition=pa.uint16(), **{"from": _TIME}, until=_TIME, recorded_time=_TIME,
     changed_by=pa.string(),
 )  # fmt: skip
+ENTITIES = _schema(
+    tenant=_UUID,
+    kind=pa.string(),
+    id=pa.string(),
+    entity_id=_UUID,
+    version=pa.uint64(),
+    partition=pa.uint16(),
+    document=pa.string(),  # JSON; empty where it was deleted
+    deleted=pa.uint8(),
+    recorded_time=_TIME,
+    changed_by=pa.string(),
+)
 # One aggregate of the flat read (I8): of the points in [bucket, bucket + step); there are none in [bucket + step, until).
 ROLLUPS = _schema(
     tenant=_UUID,
@@ -136,7 +148,7 @@ STALE = _schema(
 )  # fmt: skip
 TABLES: dict[str, pa.Schema] = {
     "layers": LAYERS, "deletions": DELETIONS, "stale": STALE, "rollups": ROLLUPS, "series": SERIES, "runs": RUNS, "outcomes": OUTCOMES,
-    "purges": PURGES,
+    "purges": PURGES, "entities": ENTITIES,
 }  # fmt: skip
 
 

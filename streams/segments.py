@@ -10,13 +10,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streams.buckets import Closed, Marks, clear_buckets, move_buckets
-from streams.fold_tables import Born, Slice, born_table, deletion_row, purge_row, series_row
+from streams.fold_tables import Born, Slice, born_table, deletion_row, entity_row, purge_row, series_row
 from streams.fold_times import assign_times
 from streams.state import FLAG_DEFINED, FLAG_TAIL_KNOWN, FLAG_TAIL_NULL, LEVELS, PartitionState
 from streams.tail import Steps, move_tails
 from varve.codec import ROW_TYPES
 from varve.columns import MASK_VALUE, Points, Target, make_points
 from varve.events import (
+    EntityDeleted,
+    EntityPut,
     Event,
     LatestIncremented,
     PointsDeleted,
@@ -70,6 +72,7 @@ class Made:
     born: list[pa.Table] = field(default_factory=list)
     deletions: list[dict[str, object]] = field(default_factory=list)
     purges: list[dict[str, object]] = field(default_factory=list)
+    entities: list[dict[str, object]] = field(default_factory=list)
     closed: list[tuple[Closed, NDArray[np.uint64]]] = field(default_factory=list)
     marks: list[tuple[Marks, NDArray[np.uint64]]] = field(default_factory=list)
 
@@ -108,6 +111,18 @@ def latest_refusal(work: Work, number: int) -> str:
     return ""
 
 
+def entity_refusal(work: Work, number: int) -> str:
+    """Why a document cannot be put or deleted now; "" where it can."""
+    event, row = work.record.events[number], work.rows[work.event_local[number]]
+    assert isinstance(event, EntityPut | EntityDeleted)
+    found = int(row["applied"]) if row["flags"] & FLAG_DEFINED else 0
+    if event.expected_version is not None and event.expected_version != found:
+        return f"entity-version: {event.kind} {event.id} is at version {found}, not {event.expected_version}"
+    if isinstance(event, EntityPut):
+        return f"entity-there: there is a {event.kind} {event.id} already" if event.if_absent and found else ""
+    return "" if found else f"entity-absent: there is no {event.kind} {event.id}"
+
+
 def _locals(work: Work, number: int) -> list[int]:
     """The series that an event is about by itself, beside its rows."""
     if work.event_local[number] >= 0:
@@ -131,8 +146,21 @@ def _apply_to(work: Work, number: int, event: Event, local: int, made: Made) -> 
             work.rows["applied"][local] = max(version, int(work.rows["applied"][local]))
         case PointsDeleted() | PurgeRequested() | SeriesRewritten():
             _delete(work, number, event, local, made)
+        case EntityPut() | EntityDeleted():
+            made.entities.append(_put(work, number, event, local))
         case _:
-            raise AssertionError(f"{event.type} is no event of a series")
+            raise AssertionError(f"{event.type} is no event of a series or document")
+
+
+def _put(work: Work, number: int, event: EntityPut | EntityDeleted, local: int) -> dict[str, object]:
+    rows, version = work.rows, work.own_version(number)
+    rows["recorded"][local] = recorded = max(int(work.stamps[number]), int(rows["recorded"][local]))
+    rows["applied"][local] = version
+    if isinstance(event, EntityPut):
+        rows["flags"][local] |= FLAG_DEFINED
+    else:
+        rows["flags"][local] &= ~np.uint32(FLAG_DEFINED)
+    return entity_row(event, work.targets[local], version, recorded)
 
 
 def _define(work: Work, number: int, event: SeriesDefined | SeriesDescribed, local: int) -> dict[str, object]:

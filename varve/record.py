@@ -13,7 +13,6 @@ from varve.columns import Points, Target, concat_points, no_points
 from varve.errors import ROWS_LISTED_MAX, BadRow
 from varve.events import (
     KNOWN_AHEAD_NS_MAX,
-    WORKING,
     EntityDeleted,
     EntityPut,
     Event,
@@ -28,8 +27,10 @@ from varve.events import (
 )
 from varve.series import entity_id, partitions_of, series_id
 
-# Events that make a layer or a deletion of their own.
-SLOTTED = frozenset({"latest_incremented", "points_deleted", "series_rewritten", "series_deleted", "purge_requested"})
+# Events that make a layer, a deletion or a document's version of their own.
+SLOTTED = frozenset(
+    {"latest_incremented", "points_deleted", "series_rewritten", "series_deleted", "purge_requested", "entity_put", "entity_deleted"}
+)
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,7 @@ def refusals(record: Record, timestamp: int) -> list[Refusal]:
     """What doors, the route agent and the fold all refuse. timestamp: nanoseconds, the stamp of events that carry none."""
     found = []
     for number, event in enumerate(record.events):
-        if event.type not in WORKING:
-            found.append(Refusal(number, "type-not-served", f"events of type {event.type} are not served by this version yet"))
-        elif hasattr(event, "series_id") and home_of(event) is None:
+        if hasattr(event, "series_id") and home_of(event) is None:
             found.append(Refusal(number, "series-missing", f"{event.type} names no series: give series (its key) or series_id"))
         elif (known := getattr(event, "known_time", None)) is not None and known > _latest_known(event, timestamp):
             reason = "known_time lies more than 60 s in the future: send when the values were known"

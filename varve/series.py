@@ -20,8 +20,10 @@ def series_id(tenant: uuid.UUID, key: str) -> uuid.UUID:
     return uuid.uuid5(tenant, key)
 
 
+@lru_cache(maxsize=1 << 16)
 def entity_id(tenant: uuid.UUID, kind: str, name: str) -> uuid.UUID:
-    return uuid.uuid5(tenant, f"{kind}/{name}")
+    """Of the tenant's document of this kind with this id; never that of a series, whatever its key."""
+    return uuid.uuid5(uuid.uuid5(tenant, "entities of"), f"{kind}/{name}")
 
 
 def derived_id(event_id: str, part: int) -> str:

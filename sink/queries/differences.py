@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from sink.queries.layers import visible
 from sink.queries.query import Query
 
-TABLES = ("points", "deletions", "series", "runs", "purges")
+TABLES = dict.fromkeys(("points", "deletions", "series", "purges"), "series_id") | {"runs": "run_id", "entities": "entity_id"}
 _BOTH = "\n  UNION ALL\n"
-_OF_SERIES = frozenset({"points", "deletions", "series", "purges"})
 
 
 def columns_of(database: str) -> Query:
@@ -24,10 +23,10 @@ ORDER BY c.table, c.position"""
 
 
 def differing(table: str, columns: Mapping[str, str], databases: tuple[str, str], watermark: tuple[int, ...], limit: int) -> Query:
-    """tenant, id (of a series or run), first_rows, second_rows: those of which one database has other rows than the other.
+    """tenant, id (of a series, run or document), first_rows, second_rows: those of which one database has other rows than the other.
     columns: type by name."""
     bound: dict[str, object] = {"limit": limit}
-    ident = "series_id" if table in _OF_SERIES else "run_id"
+    ident = TABLES[table]
     hashed = ", ".join(_whole(name, kind) for name, kind in columns.items())
     sums = [
         f"""  SELECT t.tenant AS tenant, t.{ident} AS id, count() AS rows, sum(cityHash64({hashed})) AS checksum, {first} AS first

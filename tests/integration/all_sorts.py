@@ -34,6 +34,9 @@ OF_MANY: list[Question] = [
     ("series", {}),
     ("runs", {}),
     ("deletions", {}),
+    ("entities/thing", {}),
+    ("entities/thing", {"field": "turn:2"}),
+    ("entity-versions/thing/t1", {}),
 ]
 
 
@@ -86,6 +89,17 @@ def count_and_hide(url: str, tenant: str) -> None:
     assert all(answer.is_success for answer in removed), [answer.text for answer in removed]
     assert removed[-1].json()["rows"] == 300
     post(url, "increments", {"series": KEYS[5], "valid_time": MINUTES[0], "value": 7}, tenant)
+    describe(url, tenant)
+
+
+def describe(url: str, tenant: str) -> None:
+    """Documents: put, put again, refused, deleted."""
+    with httpx.Client(base_url=f"{url}/api/v1/entities/thing", headers=headers_of(tenant), timeout=60) as http:
+        for turn in range(4):
+            http.put(f"/t{turn}", json={"turn": turn}).raise_for_status()
+        http.put("/t1", json={"turn": 2}).raise_for_status()
+        assert http.put("/t1", json={}, params={"if_absent": True}).status_code == httpx.codes.CONFLICT
+        http.delete("/t3").raise_for_status()
 
 
 def answers(url: str, token: str, tenant: str = "") -> dict[str, bytes]:
