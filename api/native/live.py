@@ -52,6 +52,8 @@ def router(parts: Parts) -> APIRouter:
         telling, leaving = asyncio.create_task(_tell(socket, messages)), asyncio.create_task(_left(socket))
         try:
             await asyncio.wait((telling, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()  # a defect is raised, and logged
         finally:
             telling.cancel()
             leaving.cancel()

@@ -210,6 +210,31 @@ def test_a_reader_that_takes_its_time_gets_all_of_it_once(http: httpx.Client, ta
         assert len({(row["series_id"], row["valid_time"]) for _, row in told}) == len(told) == rounds * count
 
 
+@BOTH
+def test_a_reader_whose_line_breaks_again_and_again_while_others_write_has_each_row_once(http: httpx.Client, tail: Tail) -> None:
+    """It keeps what a position has confirmed, and breaks off in between."""
+    count = 60
+    with tail(http) as found:
+        at = until_position(found)[1]
+    writing = threading.Thread(target=lambda: [write(http, f"s{number % 7}", float(number)) for number in range(count)])
+    writing.start()
+    kept: list[Any] = []
+    patience = 1
+    while len(kept) < count:
+        with tail(http, at) as found:
+            held: list[Any] = []
+            for number, (_, event, body) in enumerate(found):
+                if event == "position":
+                    kept, at, held = kept + held, body["token"], []
+                else:
+                    held += [row["value"] for row in body]
+                if number > patience and (held or len(kept) == count):
+                    break  # often before the position that would confirm what is held
+        patience = (patience + 1) % 4
+    writing.join()
+    assert sorted(kept) == [float(number) for number in range(count)]
+
+
 def test_a_reader_that_leaves_makes_room(http: httpx.Client) -> None:
     for _ in range(TAILS_MAX + 5):
         with by_socket(http) as found:
