@@ -17,14 +17,15 @@ import orjson
 import pyarrow as pa
 
 from sink.positions import PositionStore, Reached, read_positions, refuse_lost_log, write_positions
-from sink.queries.purge import erasures
+from sink.queries.purge import erasures, purge_of, purges_over
 from sink.refresh import Refresh
-from sink.rows import Message, by_target, decoded, joined, purges_of, rows_of
+from sink.rows import Message, by_target, decoded, joined, purges_of, rows_of, series_of
 from sink.store import Refused, Store
 from sink.watermark import Watermarks
 from streams.dead_letters import letter_of, write_letter
 from streams.generations import another_served
 from streams.log import Log, LogReader, LogRecord
+from streams.shell import IN_FLIGHT_MAX
 from streams.topics import Topics
 from varve.clock import SystemClock
 from varve.errors import Fault, Unavailable, VarveError
@@ -132,6 +133,7 @@ class Sink:
                         await self._insert(table, messages)
                         batch.inserted.add(table)
                 await self._erase(by_target(batch.messages).get("purges", []))
+                await self._erase_again(batch.messages)
                 batch.stage = "inserted"
             case "inserted":
                 await self._signal(batch)
@@ -200,6 +202,14 @@ class Sink:
             except Refused as error:
                 await self._bury(message.record, "store-refused", str(error))
 
+    async def _erase_again(self, messages: Sequence[Message]) -> None:
+        """What came late and repeated, from a worker that slept, may have brought back what was purged since."""
+        repeated = [one for one in messages if one.points.offset < self._reached[one.record.partition].next_offset]
+        if series := series_of(repeated):
+            for row in await self._blocking(self._store.rows, purges_over(series)):
+                for query in erasures(purge_of(row)):
+                    await self._blocking(self._store.change, query)
+
     async def _signal(self, batch: _Batch) -> None:
         for one in batch.reached.values():
             self._watermarks.advance(one.partition, one.next_offset)
@@ -229,16 +239,18 @@ class Sink:
 
 
 def _after(before: Reached, record: LogRecord, message: Message | str) -> Reached:
-    """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11)."""
+    """The position once this record is in the store. Only a closing record moves next_offset, and never by a jump (I11): a worker whose
+    records were lost on their way, though later ones were not, leaves and tells all of them again. No more than it has in flight."""
     next_offset = before.next_offset
-    if isinstance(message, Message) and message.points.last:
-        if message.points.offset > next_offset:
+    if isinstance(message, Message) and message.points.last and message.points.offset != next_offset:
+        if message.points.offset > next_offset + IN_FLIGHT_MAX:
             raise Fault(
                 "points-gap",
                 f"{record.topic} partition {record.partition} tells position {message.points.offset} after {next_offset - 1}: "
                 "positions between are missing. Stop everything and run `varve rebuild`, which rebuilds all views from varve.events",
             )
-        next_offset = max(next_offset, message.points.offset + 1)
+    elif isinstance(message, Message) and message.points.last:
+        next_offset += 1
     return Reached(record.partition, next_offset, record.offset + 1)
 
 

@@ -62,5 +62,11 @@ def purges_of(message: Message) -> list[Purge]:
     return [Purge(*one) for one in zip(*ids, table.column("version").to_pylist(), *instants, strict=True)]
 
 
+def series_of(messages: Iterable[Message]) -> list[uuid.UUID]:
+    """Whose layers and rollup rows they hold."""
+    tables = [message.points.table for message in messages if message.points.name in ("layers", "rollups")]
+    return sorted({uuid.UUID(bytes=item) for table in tables if table is not None for item in table.column("series_id").to_pylist()})
+
+
 def rows_of(message: Message) -> int:
     return 0 if message.points.table is None else int(message.points.table.num_rows)

@@ -1,8 +1,8 @@
 """Folds varve.events from its start into another generation: a worker's own shells, points and state, without Faust (I1, I3).
 
 Before: `varve replay`. After: that generation's points, for its sink, and its state, from which its workers go on. It begins
-where that state ends, so it may be killed anywhere and run again. What is refused became a dead letter when it came first. One that
-is kept under a name ends at its position.
+where that state ends, so it may be killed anywhere and run again. What is refused became a dead letter when it came first; where the
+workers that serve may not have come to it before they leave, it becomes one here. One that is kept under a name ends at its position.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from streams.changelogs import changelogs
-from streams.dead_letters import Letter
+from streams.dead_letters import Letter, write_letter
 from streams.log import Log, LogReader
 from streams.points import PointsRecord
 from streams.read_whole import read_whole
@@ -27,13 +27,14 @@ FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill c
 @dataclass
 class Replay:
     """until: by partition, the offset to end at; none where it has no end. emits: where not, only the state is made. folded: the next
-    offset to fold; empty until it runs."""
+    offset to fold; empty until it runs. served: the vector that is served, if this is to be: workers have told what was refused below."""
 
     log: Log
     topics: Topics
     until: Sequence[int] | None = None
     emits: bool = True
     folded: dict[int, int] = field(default_factory=dict)
+    served: Sequence[int] = ()
 
     async def run(self) -> None:
         """For ever where there is no end: what comes meanwhile is folded too. Faults say what is wrong with the log."""
@@ -64,7 +65,7 @@ class Replay:
 
     async def _fold(self, state: PartitionState) -> None:
         partition = state.partition
-        shell = FoldShell(state, self._emit(partition), self._remember(partition), _pass_over)
+        shell = FoldShell(state, self._emit(partition), self._remember(partition), self._refuse)
         reader = self.log.reader(self.topics.events, {partition: state.applied + 1})
         flushing = asyncio.create_task(_flush_often(shell))
         try:
@@ -96,6 +97,11 @@ class Replay:
     def _remember(self, partition: int) -> Callable[[bytes, bytes], Awaitable[object]]:
         return lambda key, value: self.log.append(self._changelog.name, partition, value, key=key)
 
+    async def _refuse(self, letter: Letter) -> None:
+        """Twice is better than never."""
+        if self.served and letter.offset >= self.served[letter.partition]:
+            await write_letter(self.log, self.topics, letter)
+
     @property
     def _changelog(self) -> Topic:
         return changelogs(self.topics)[0]
@@ -105,7 +111,3 @@ async def _flush_often(shell: FoldShell) -> None:
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         await shell.flush()
-
-
-async def _pass_over(_letter: Letter) -> None:
-    """It is a dead letter already."""

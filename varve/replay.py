@@ -64,7 +64,9 @@ async def _answered(url: str) -> None:
 
 
 async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
-    replay = Replay(log, following(log.topics))
+    async with Server(wanted.url) as server:
+        served = (await server.state())["served"]["vector"]
+    replay = Replay(log, following(log.topics), served=served)
     await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)
     say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
     done, gone = await beside(replay, _built(log, replay, wanted, say))
@@ -123,6 +125,7 @@ async def _caught_up(log: KafkaLog, server: "Server", replay: Replay, bar: Shown
     there = await log.ends(replay.topics.events)
     while True:
         state = await server.state()
+        replay.served = state["served"]["vector"]
         built = state["building"]
         if built is None:  # not begun, or the server was started again
             await server.ask("POST", "")

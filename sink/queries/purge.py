@@ -5,6 +5,7 @@ A rollup row holds the points of [bucket, bucket + step) and goes with all older
 """
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,20 @@ def purges_between(since: tuple[int, ...], watermark: tuple[int, ...]) -> Query:
 FROM purges AS p
 WHERE {shown} AND p.version >= {{versions_since:Array(UInt64)}}[p.partition + 1]"""
     return Query(sql, bound)
+
+
+def purges_over(series: Sequence[uuid.UUID]) -> Query:
+    """tenant, series_id, version, first, end (UTC ns) of every purge of these series."""
+    sql = """SELECT DISTINCT p.tenant AS tenant, p.series_id AS series_id, p.version AS version,
+  toUnixTimestamp64Nano(p.`from`) AS first, toUnixTimestamp64Nano(p.until) AS end
+FROM purges AS p
+WHERE p.series_id IN {series_ids:Array(UUID)}"""
+    return Query(sql, {"series_ids": list(series)})
+
+
+def purge_of(row: Mapping[str, Any]) -> Purge:
+    """A row of purges_over()."""
+    return Purge(row["tenant"], row["series_id"], int(row["version"]), int(row["first"]), int(row["end"]))
 
 
 def erasures(purge: Purge) -> list[Query]:

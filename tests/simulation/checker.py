@@ -34,7 +34,7 @@ async def complaints(world: World) -> list[str]:
     for look in (_marks, _times, _conditions, _counted, _letters):
         found += look(world)
     found += await _receipts(world)
-    return found + _stored(world.served)
+    return found + _stored(world, world.served)
 
 
 def _repeated(generation: Generation, partition: int) -> list[str]:
@@ -192,13 +192,19 @@ def _letters(world: World) -> list[str]:
     return told
 
 
-def _stored(generation: Generation) -> list[str]:
-    """The store holds what the points topic tells, no more and no less, but for what was purged or refused."""
+def _stored(world: World, generation: Generation) -> list[str]:
+    """The store holds what the points topic tells, no more and no less, but for what was purged or refused. A sink that slept can bring
+    back what another one erased since, until it comes to the purge itself."""
     wanted: dict[str, set[str]] = {target: set() for target in TARGETS.values()}
     for partition in range(PARTITIONS):
         for one in generation.emitted(partition):
             if one.name != "none" and not one.refused:
                 target = TARGETS[one.name]
                 wanted[target] |= {key for key, row in one.rows.items() if not generation.purged(target, row)}
-    held = {target: set(generation.store.tables.get(target, {})) for target in wanted}
+    held = {
+        target: {
+            key for key, row in generation.store.tables.get(target, {}).items() if not (world.woken and generation.purged(target, row))
+        }
+        for target in wanted
+    }
     return [f"the store's {target} are not those of the points topic" for target in wanted if held[target] != wanted[target]]

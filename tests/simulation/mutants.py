@@ -1,7 +1,7 @@
 """The guards of the worker's shells, the sink and the reads, each taken out: what the simulation must catch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,20 @@ import pytest
 
 import sink.stored
 from sink.consumer import Sink, _Batch
-from sink.positions import write_positions
+from sink.positions import Reached, write_positions
 from sink.queries.selection import Selection
-from sink.rows import joined
+from sink.rows import Message, joined
 from sink.store import Refused
+from streams import app
+from streams.dead_letters import Letter
 from streams.event_ids import EventIds
 from streams.fold_times import Times
 from streams.log import LogRecord
+from streams.replay import Replay
 from streams.router import RouteShell
 from streams.shell import FoldShell, Step
+from streams.state import PartitionState
+from streams.topics import Topics
 from tests.simulation.owners import Guards
 from varve.instants import ABSENT
 
@@ -114,7 +119,7 @@ def last_wins(held: dict[bytes, bytes], records: list[tuple[bytes, bytes]]) -> d
 
 
 def _no_intake_position(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.shell._intake", lambda record: None)
+    patch.setattr("streams.shell.intake_of", lambda record: None)
 
 
 def _no_event_ids(patch: pytest.MonkeyPatch) -> None:
@@ -164,23 +169,68 @@ def _stamps_as_they_are(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.segments.assign_times", taken)
 
 
+def _jumps_over_the_missing(patch: pytest.MonkeyPatch) -> None:
+    """The sink takes a later position for the next one."""
+
+    def after(before: Reached, record: LogRecord, message: Message | str) -> Reached:
+        closed = message.points.offset + 1 if isinstance(message, Message) and message.points.last else 0
+        return Reached(record.partition, max(before.next_offset, closed), record.offset + 1)
+
+    patch.setattr("sink.consumer._after", after)
+
+
+def _replay_tells_nothing(patch: pytest.MonkeyPatch) -> None:
+    async def refuse(self: Replay, letter: Letter) -> None:
+        return
+
+    patch.setattr(Replay, "_refuse", refuse)
+
+
+def _replay_forgets_where_it_was(patch: pytest.MonkeyPatch) -> None:
+    """It goes on behind what it has remembered."""
+    real = Replay._states
+
+    async def states(self: Replay) -> dict[int, PartitionState]:
+        found = await real(self)
+        for state in found.values():
+            state.applied = max(state.applied, (await self.log.ends(self.topics.events))[state.partition] - 3)
+        return found
+
+    patch.setattr(Replay, "_states", states)
+
+
+def _same_changelog(patch: pytest.MonkeyPatch) -> None:
+    """Both generations' workers keep their state in one place."""
+
+    def changelogs(topics: Topics) -> Any:
+        return real(replace(topics, generation=1))
+
+    real = app.changelogs
+    for where in ("streams.replay.changelogs", "tests.simulation.owners.changelogs", "tests.simulation.checker.changelogs"):
+        patch.setattr(where, changelogs)
+
+
 MUTANTS = [
-    Mutant("the position that skips what was applied", Guards(fold_shell=FoldsAgain), seed=3),
-    Mutant("the check for a jump", Guards(fold_shell=JumpsAhead)),
-    Mutant("highest position wins", Guards(recover=last_wins), seed=22),
+    Mutant("the position that skips what was applied", Guards(fold_shell=FoldsAgain), seed=1),
+    Mutant("the check for a jump", Guards(fold_shell=JumpsAhead), seed=3),
+    Mutant("highest position wins", Guards(recover=last_wins), seed=16),
     Mutant("the seek to the state's own position", Guards(seek_to_state=False)),
-    Mutant("emit before remember", Guards(fold_shell=RemembersFirst)),
+    Mutant("emit before remember", Guards(fold_shell=RemembersFirst), seed=1),
     Mutant("the partition's record last", Guards(fold_shell=PartitionFirst)),
     Mutant("the intake position", patch=_no_intake_position),
     Mutant("the event ids", patch=_no_event_ids),
-    Mutant("the route agent's event ids", patch=_no_route_event_ids, seed=1),
-    Mutant("the route agent's check for a jump", Guards(route_shell=RoutesAhead)),
+    Mutant("the route agent's event ids", patch=_no_route_event_ids, seed=6),
+    Mutant("the route agent's check for a jump", Guards(route_shell=RoutesAhead), seed=6),
     Mutant("insert before watermark", Guards(sink=SignalsFirst)),
     Mutant("insert before the store's position", Guards(sink=CommitsFirst)),
     Mutant("the halving of a refused batch", Guards(sink=StopsAtRefused)),
-    Mutant("the erasure of what is purged", Guards(sink=KeepsPurged), seed=11),
+    Mutant("the erasure of what is purged", Guards(sink=KeepsPurged), seed=13),
+    Mutant("the wait for what is missing", patch=_jumps_over_the_missing, seed=1),
     Mutant("the monotone known_time", patch=_stamps_as_they_are),
-    Mutant("the look at marks", patch=_marks_unseen, real=True),
-    Mutant("the look at covers", patch=_covers_unseen, real=True),
+    Mutant("the replay's own dead letters", patch=_replay_tells_nothing, seed=10),
+    Mutant("the replay's start where its state ends", patch=_replay_forgets_where_it_was, seed=6),
+    Mutant("a state for each generation", patch=_same_changelog, seed=6),
+    Mutant("the look at marks", patch=_marks_unseen, real=True, seed=3),
+    Mutant("the look at covers", patch=_covers_unseen, real=True, seed=1),
     Mutant("reads at one vector", patch=_unbounded, real=True, seed=1),
 ]

@@ -81,6 +81,14 @@ class Owner:
         """Only so many of the points that were handed over have left the process."""
         self.outbox = self.outbox[: self.sent + kept]
 
+    async def lose_oldest(self) -> None:
+        """The oldest has waited for too long and is given up; those behind it leave, and the process ends."""
+        waiting = self.outbox[self.sent :]
+        if waiting:
+            lost = dict(waiting[0].headers)["position"]
+            self.outbox = self.outbox[: self.sent] + [one for one in waiting if dict(one.headers)["position"] != lost]
+        await self.send(NEVER)
+
     async def send(self, until: int) -> None:
         while self.sent < min(until, len(self.outbox)):
             points = self.outbox[self.sent]

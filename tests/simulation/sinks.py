@@ -3,7 +3,7 @@
 Before: world.py lets them go on, fail, die, sleep and wake. After: rows are in the generation's store, readers take their watermarks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 T = TypeVar("T")
+Ends = Mapping[int, int]
 STEPS_MAX = 2_000
 
 
@@ -90,12 +91,14 @@ class SinkProcess:
             except VarveError:
                 return
 
-    async def until_idle(self, ends: tuple[int, ...]) -> None:
+    async def until_idle(self, ends: Ends) -> None:
+        """All that was emitted is read, stored and committed."""
         for _ in range(STEPS_MAX):
             await self.step(1)
-            if self.watermarks.current == ends and self.sink._batch is None and not self.sink._uncommitted:
+            reached = {one.partition: one.points_offset for one in self.sink._reached.values()}
+            if reached == ends and self.sink._batch is None and not self.sink._uncommitted:
                 return
-        self.generation.complaints.append(f"the sink is at {self.watermarks.current}, and the log ends at {ends}")
+        self.generation.complaints.append(f"the sink is at {self.sink._reached}, and the points end at {ends}")
 
     async def crash_within(self, effects: int, steps: int) -> bool:
         """kill -9 after so many effects, if it comes to them."""

@@ -35,10 +35,17 @@ class MemoryStore:
         self.tables.setdefault(table, {}).update({key_of(row): row for row in found})
 
     def rows(self, query: Query) -> list[Row]:
-        """The sink asks for its positions alone."""
-        assert "FROM watermarks" in query.sql
+        """The sink asks for its positions, and for purges."""
         if self.beside is not None:
             return self.beside.rows(query)
+        if "FROM purges" in query.sql:
+            asked = [row for row in self.tables.get("purges", {}).values() if as_uuid(row["series_id"]) in query.parameters["series_ids"]]
+            ids = [{name: as_uuid(row[name]) for name in ("tenant", "series_id")} for row in asked]
+            return [
+                {"version": row["version"], "first": row["from"], "end": row["until"]} | whose
+                for row, whose in zip(asked, ids, strict=True)
+            ]
+        assert "FROM watermarks" in query.sql
         found: dict[tuple[int, str], Row] = {}
         for row in self.tables.get("watermarks", {}).values():
             held = found.setdefault((row["partition"], row["log_id"]), dict(row))

@@ -13,6 +13,7 @@ import pytest
 import sink.consumer
 import sink.queries.refresh
 import sink.rollups
+import streams.replay
 from sink.store import Store
 from streams import buckets
 from tests.simulation.checker import complaints
@@ -24,19 +25,23 @@ from tests.store_rows import emptied, hastened, opened
 STEPS = 160
 MUTANT_SEEDS = 200
 SAID_EVERY = 50
-REAL_EVERY = 25  # seeds: one of them has a real store, whose reads are checked
+REAL_EVERY = 50  # seeds: one of them has a real store, whose reads are checked
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
-    for store in opened(tmp_path_factory.mktemp("world")):
-        yield [hastened(store)]
+    """Of two generations."""
+    path = tmp_path_factory.mktemp("world")
+    for first in opened(path):
+        for second in opened(path, prefix="next"):
+            yield [hastened(first), hastened(second)]
 
 
 def history(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str]:
     """One seed is one history, with a real store or without."""
 
     async def run() -> list[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: None)  # what a killed process awaits no more
         world = World(seed, guards, stores)
         await world.run(STEPS)
         return await complaints(world)
@@ -48,6 +53,7 @@ def history(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str
         mock.patch.object(sink.queries.refresh, "ROLLUP_COUNT_MIN", 1),
         mock.patch.object(sink.rollups, "POINTS_MIN", 1),
         mock.patch.object(sink.consumer, "COMMIT_BATCHES", 3),
+        mock.patch.object(streams.replay, "POLL_RECORDS_MAX", 3),
         mock.patch.object(sink.consumer, "BACK_OFF_SECONDS", (0.0,)),
     ):
         return asyncio.run(run())

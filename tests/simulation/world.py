@@ -4,16 +4,22 @@ effects, old owners and sinks that write after new ones, a store that is slow or
 """
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from sink.store import Store
+<<<<<<< HEAD
 from streams.changelogs import changelogs
+=======
+from streams.app import changelogs
+from streams.replay import following, own_topics
+>>>>>>> d72075e (The simulation replays: the next generation is folded, killed, compared and served; refused records of a flip are dead letters; the sink waits for positions that come late)
 from streams.topics import Topics
 from tests.simulation.doors import REFUSED_KEY, Doors
 from tests.simulation.generations import PARTITIONS, Generation
 from tests.simulation.owners import Guards, Home, Owner
 from tests.simulation.readers import Readers
+from tests.simulation.replays import Replays
 from tests.simulation.sinks import SinkProcess
 from tests.simulation.store_memory import MemoryStore
 from tests.simulation.wire import NEVER, CrashError, SteppedClock, WorldLog
@@ -30,17 +36,19 @@ class World:
         self.chosen = random.Random(seed)
         self.guards, self.clock = guards, SteppedClock()
         topics = Topics("world", PARTITIONS)
-        self.log = WorldLog([*topics.all(), *changelogs(topics)], self.clock)
+        self.log = WorldLog([*topics.all(), *changelogs(topics), *own_topics(following(topics))], self.clock)
         self.committed: dict[Home, int] = {}
         self.complaints: list[str] = []
         self.unread = {series_id(DEFAULT_TENANT, REFUSED_KEY)}
-        self.served = Generation(self.log, topics, MemoryStore(stores[0] if stores else None))
+        self._stores = list(stores)
+        self.served = self._generation(topics)
         self.homes = [(topic, partition) for topic in (topics.intake, topics.events) for partition in range(PARTITIONS)]
         self.owners = {home: Owner(self, home, topics) for home in self.homes}
         self.zombies: list[Owner] = []
         self.sinks = [SinkProcess(self, self.served)]
         self.asleep: list[SinkProcess] = []
-        self.doors, self.readers = Doors(self), Readers(self)
+        self.woken = False  # one of them went on
+        self.doors, self.readers, self.replays = Doors(self), Readers(self), Replays(self)
 
     def remembered(self, changelog: str, partition: int) -> dict[bytes, bytes]:
         written = [(one.key or b"", one.value) for one in self.log.records(changelog, partition)]
@@ -52,7 +60,16 @@ class World:
     async def run(self, steps: int) -> None:
         doors, readers = self.doors, self.readers
         often: list[Act] = [doors.write] * 6 + [self.deliver] * 6 + [self.flush] * 3 + [self.sink] * 4
-        seldom: list[Act] = [self.drop, self.redeliver, self.crash, self.crash_within, self.rebalance, self.wake_zombie, self.wake_zombie]
+        seldom: list[Act] = [
+            self.drop,
+            self.redeliver,
+            self.crash,
+            self.crash_within,
+            self.expire,
+            self.rebalance,
+            self.wake_zombie,
+            self.wake_zombie,
+        ]
         seldom += [doors.write_late, doors.write_late, doors.write_known, doors.rewrite, doors.write_if, doors.count, doors.count]
         seldom += [doors.delete, doors.purge, doors.write_again, doors.ask_again, doors.write_poison, doors.write_refused]
         seldom += [doors.pass_time, doors.move_clock]
@@ -60,9 +77,12 @@ class World:
         looks: list[Act] = [readers.read, readers.read, readers.read_on, self.renew]
         often += [] if self.served.store.beside is None else looks * 3
         seldom += looks
+        replays = self.replays
+        seldom += [replays.begin, replays.step, replays.step, replays.step, replays.crash]
         acts = often + [act for act in seldom if self.chosen.random() < KEPT]
-        for _ in range(steps):
-            await self.chosen.choice(acts)()
+        flip_at = self.chosen.randrange(steps)
+        for at in range(steps):
+            await (replays.flip if at == flip_at else self.chosen.choice(acts))()
         await self.settle()
 
     async def settle(self) -> None:
@@ -72,12 +92,35 @@ class World:
             self.committed[home] = max(self.committed.get(home, 0), (await self.log.ends(home[0]))[home[1]])
             self._replace(home)
             await self.owners[home].drain()
-        ends = await self.log.ends(self.served.topics.events)
+        await self.replays.settle()
+        ends = tuple((await self.log.ends(self.served.topics.events)).values())
         self.sinks = [SinkProcess(self, self.served)]
-        await self.sinks[0].until_idle(tuple(ends.values()))
+        await self.sinks[0].until_idle(await self.emitted(self.served))
+        if (told := self.sinks[0].watermarks.current) != ends:
+            self.complaints.append(f"the watermark is {told}, and the log ends at {ends}")
         for _ in range(3):
             await self.readers.read()
-        self.complaints += self.served.complaints
+        for generation in (self.served, self.replays.old):
+            self.complaints += [] if generation is None else generation.complaints
+
+    async def emitted(self, generation: Generation) -> Mapping[int, int]:
+        return await self.log.ends(generation.topics.points)
+
+    def next_generation(self) -> Generation:
+        return self._generation(following(self.served.topics))
+
+    def turn_to(self, generation: Generation, sleeping: bool) -> None:
+        """Every process begins anew with it; some of the old ones have not noticed."""
+        if sleeping:
+            self.zombies += self.owners.values()
+            self.asleep += self.sinks
+        self.served = generation
+        self.owners = {home: Owner(self, home, generation.topics) for home in self.homes}
+        self.sinks = [SinkProcess(self, generation)]
+        self.readers.forget()
+
+    def _generation(self, topics: Topics) -> Generation:
+        return Generation(self.log, topics, MemoryStore(self._stores.pop(0) if self._stores else None))
 
     async def deliver(self) -> None:
         await self._owner().take(self.chosen.randint(1, 5))
@@ -102,6 +145,13 @@ class World:
         owner = self.owners[home]
         await owner.send(owner.sent + self.chosen.randint(0, 3))
         owner.lose_in_flight(0)
+        self._replace(home)
+
+    async def expire(self) -> None:
+        """What a worker has sent is not stored in time, later ones are: it leaves."""
+        home = self.chosen.choice(self.homes)
+        await self.owners[home].take(self.chosen.randint(1, 4))
+        await self.owners[home].lose_oldest()
         self._replace(home)
 
     async def crash_within(self) -> None:
@@ -163,6 +213,7 @@ class World:
 
     async def wake_sink(self) -> None:
         if self.asleep:
+            self.woken = True
             await self.asleep.pop(self.chosen.randrange(len(self.asleep))).step(self.chosen.randint(1, 6))
 
     async def renew(self) -> None:
