@@ -87,6 +87,24 @@ def test_what_a_redelivery_brings_back_is_erased_again(store: Store) -> None:
     run(scenario)
 
 
+def test_what_a_worker_that_slept_brings_back_is_erased_again(store: Store) -> None:
+    async def scenario() -> None:
+        async with bench_over(store) as bench:
+            first, _ = two_series()
+            await bench.write(first, [1, 2], 1.0)
+            first_records = list(bench.log.records(bench.topics.points, 0))
+            await purge(bench, first, 2, LATEST)
+            await bench.settle()
+            assert set(kept(store)) == {1}
+            for record in first_records:
+                await bench.log.append(bench.topics.points, 0, record.value, headers=record.headers)
+            await bench.write(first, [3], 2.0)
+            await bench.settle()
+            assert set(kept(store)) == {1, 3}
+
+    run(scenario)
+
+
 class Mending:
     """The store; its first `failures` mutations are refused with `error`."""
 

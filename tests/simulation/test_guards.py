@@ -3,6 +3,7 @@ needs would be shown here as a mutant that survives.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,7 @@ def test_a_guard_that_is_taken_out_is_missed(mutant: Mutant, monkeypatch: pytest
 @pytest.mark.sim
 @pytest.mark.timeout(0)
 def test_nothing_is_lost_doubled_or_left_open_in_many_histories(stores: list[Store]) -> None:
+    logging.getLogger().setLevel(logging.ERROR)  # each fault says its words
     seeds, first = (int(os.environ.get(name, given)) for name, given in (("VARVE_SIM_SEEDS", "600"), ("VARVE_SIM_FIRST", "1")))
     started, bad = time.monotonic(), []
     for at, seed in enumerate(range(first, first + seeds), 1):
