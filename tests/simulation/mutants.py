@@ -13,7 +13,7 @@ from sink.positions import Reached, write_positions
 from sink.queries.selection import Selection
 from sink.rows import Message, joined
 from sink.store import Refused
-from streams import app
+from streams import changelogs as logs
 from streams.dead_letters import Letter
 from streams.event_ids import EventIds
 from streams.fold_times import Times
@@ -205,7 +205,7 @@ def _same_changelog(patch: pytest.MonkeyPatch) -> None:
     def changelogs(topics: Topics) -> Any:
         return real(replace(topics, generation=1))
 
-    real = app.changelogs
+    real = logs.changelogs
     for where in ("streams.replay.changelogs", "tests.simulation.owners.changelogs", "tests.simulation.checker.changelogs"):
         patch.setattr(where, changelogs)
 

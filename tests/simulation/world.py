@@ -8,12 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from sink.store import Store
-<<<<<<< HEAD
-from streams.changelogs import changelogs
-=======
-from streams.app import changelogs
-from streams.replay import following, own_topics
->>>>>>> d72075e (The simulation replays: the next generation is folded, killed, compared and served; refused records of a flip are dead letters; the sink waits for positions that come late)
+from streams.changelogs import changelogs, following, own_topics
 from streams.topics import Topics
 from tests.simulation.doors import REFUSED_KEY, Doors
 from tests.simulation.generations import PARTITIONS, Generation
