@@ -14,11 +14,13 @@ from api.doors.tempodb import routes as tempodb
 from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
+from api.doors.timetric import routes as timetric
+from api.doors.timetric.words import WORDING as TIMETRIC
 from api.named import NamedGenerations
 from api.native import deletions, entities, events, generations, increments, live, points, rollups, runs, series, status, updates, values
 from api.parts import Parts
 
-_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events, timedb, tempodb)
+_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events, timedb, tempodb, timetric)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -35,7 +37,7 @@ def _app_of(parts: Parts, rooms: Iterable[ModuleType]) -> FastAPI:
     )
     for room in rooms:
         app.include_router(room.router(parts))
-    errors.install(app, (TIMEDB, TEMPODB))
+    errors.install(app, (TIMEDB, TEMPODB, TIMETRIC))
     return app
 
 
