@@ -9,6 +9,7 @@ from sink.rows import TARGETS
 from streams.changelogs import changelogs
 from streams.fold import fold, pass_over
 from streams.log import LogRecord
+from streams.points import TABLES
 from streams.receipts import Receipt
 from streams.state import PartitionState
 from tests.simulation.doors import APART_NS, COUNTED_KEY, Mark, versions_of
@@ -22,7 +23,7 @@ from varve.instants import ABSENT
 from varve.series import DEFAULT_TENANT, series_id
 
 _COUNTED = series_id(DEFAULT_TENANT, COUNTED_KEY).bytes
-VIEWS = ("layers", "rollups", "stale", "deletions", "series", "runs", "outcomes", "purges")
+VIEWS = tuple(TABLES)
 
 
 async def complaints(world: World) -> list[str]:

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, TypeVar
 from unittest import mock
 
 import pytest
@@ -18,11 +20,13 @@ import streams.replay
 from sink.store import Store
 from streams import buckets
 from tests.simulation.checker import complaints
+from tests.simulation.generations import PARTITIONS
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.owners import Guards
 from tests.simulation.world import World
 from tests.store_rows import emptied, hastened, opened
 
+T = TypeVar("T")
 STEPS = 160
 MUTANT_SEEDS = 200
 SAID_EVERY = 50
@@ -40,12 +44,35 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
 
 def history(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str]:
     """One seed is one history, with a real store or without."""
+    return run(lived(seed, guards, stores), stores)
 
-    async def run() -> list[str]:
-        asyncio.get_running_loop().set_exception_handler(lambda loop, told: None)  # what a killed process awaits no more
-        world = World(seed, guards, stores)
+
+async def lived(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str]:
+    world = World(seed, guards, stores)
+    try:
         await world.run(STEPS)
         return await complaints(world)
+    except Exception:  # noqa: BLE001 - whatever trips over an assertion is told with its seed
+        return [traceback.format_exc()]
+
+
+async def written(seed: int) -> list[bytes]:
+    """All that a history leaves on varve.events and on the points topic."""
+    world = World(seed, Guards())
+    await world.run(STEPS)
+    topics = world.served.topics
+    return [
+        record.value
+        for topic in (topics.events, topics.points)
+        for partition in range(PARTITIONS)
+        for record in world.log.records(topic, partition)
+    ]
+
+
+def run(life: Coroutine[Any, Any, T], stores: Sequence[Store] = ()) -> T:
+    async def running() -> T:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: None)  # what a killed process awaits no more
+        return await life
 
     for store in stores:
         emptied(store)
@@ -57,11 +84,15 @@ def history(seed: int, guards: Guards, stores: Sequence[Store] = ()) -> list[str
         mock.patch.object(streams.replay, "POLL_RECORDS_MAX", 3),
         mock.patch.object(sink.consumer, "BACK_OFF_SECONDS", (0.0,)),
     ):
-        return asyncio.run(run())
+        return asyncio.run(running())
 
 
 def failed(seed: int, found: list[str]) -> str:
     return f"seed {seed}: " + "; ".join(found) + f"\nagain by: make sim SEEDS=1 FIRST={seed}"
+
+
+def test_one_seed_is_one_history() -> None:
+    assert run(written(7)) == run(written(7)) != run(written(8))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -81,11 +112,7 @@ def test_a_guard_that_is_taken_out_is_missed(mutant: Mutant, monkeypatch: pytest
     stores = request.getfixturevalue("stores") if mutant.real else []
     mutant.patch(monkeypatch)
     for seed in (mutant.seed, *range(MUTANT_SEEDS)):
-        try:
-            caught = history(seed, mutant.guards, stores)
-        except Exception as error:  # noqa: BLE001 - a mutant that trips over an assertion is caught as well
-            caught = [f"{type(error).__name__}: {error}"]
-        if caught:
+        if caught := history(seed, mutant.guards, stores):
             print(f"seed {seed}: {caught[0]}")
             return
     pytest.fail(f"without {mutant.name} nothing went wrong in {MUTANT_SEEDS} histories")
