@@ -4,6 +4,7 @@ Before: a route with points. After: the writer. A series named by id must exist 
 series' type (422). A value type never changes, so what was learned stays true until the series is deleted.
 """
 
+import asyncio
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +16,7 @@ from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound, Unavailab
 from varve.events import LatestIncremented, SeriesDeleted
 from varve.record import Record, home_of
 
+ASKED_SECONDS_MAX = 10.0  # a store that hangs must not hold the log
 KNOWN_MAX = 300_000
 SeriesKey = tuple[uuid.UUID, uuid.UUID]
 FindTypes = Callable[[uuid.UUID, Sequence[uuid.UUID]], Awaitable[dict[uuid.UUID, str]]]
@@ -74,11 +76,13 @@ class Catalog:
         """A series named by its key is made by its first write, so an outage of the store stops nobody from writing to the log: what
         does not fit the series then shows as a null, as a producer's on the log does."""
         try:
-            await self._learn(targets)
-        except Unavailable:
+            async with asyncio.timeout(ASKED_SECONDS_MAX):
+                await self._learn(targets)
+        except (Unavailable, TimeoutError) as reason:
             unknown = [target for target in targets if (target.tenant, target.series_id) not in self._known]
             if any(not target.key for target in unknown):
-                raise
+                words = str(reason) or "the store does not answer: whether these series are there is not known"
+                raise Unavailable("store-unavailable", words) from None
             self._unasked.update((target.tenant, target.series_id) for target in unknown)
 
     async def _learn(self, targets: Sequence[Target]) -> None:

@@ -18,7 +18,7 @@ from streams.changelogs import changelogs, group_of
 from streams.dead_letters import write_letter
 from streams.generations import another_served
 from streams.lanes import Lane, Lanes
-from streams.log_kafka import REQUEST_SECONDS_MAX, KafkaLog, log_of, make_topics
+from streams.log_kafka import BROKER_ERRORS, REQUEST_SECONDS_MAX, KafkaLog, log_of, make_topics, unavailable
 from streams.lost_records import LogLost, TailWatch, refuse_lost_head, refuse_lost_tail
 from streams.points import PointsRecord
 from streams.progress import BEAT_SECONDS, Beat, WorkerState, write_beat
@@ -214,8 +214,11 @@ class Worker:
     def _remember(self, table: Any, partition: int) -> Callable[[bytes, bytes], Awaitable[object]]:
         async def remember(key: bytes, value: bytes) -> None:
             self._leave_if_stalled()
-            async with asyncio.timeout(2 * REQUEST_SECONDS_MAX):
-                await table.send_changelog(partition, key, value, key_serializer="raw", value_serializer="raw")
+            try:
+                async with asyncio.timeout(2 * REQUEST_SECONDS_MAX):
+                    await table.send_changelog(partition, key, value, key_serializer="raw", value_serializer="raw")
+            except BROKER_ERRORS as reason:
+                raise unavailable(self._settings.log.brokers, "did not store the worker's state", reason) from reason
 
         return remember
 

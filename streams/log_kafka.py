@@ -37,6 +37,7 @@ REQUEST_SECONDS_MAX = 3.0  # below the worker's session: a worker that lost its 
 APPEND_SECONDS_MAX = 20.0
 BATCH_BYTES_MAX = 1 << 20
 FETCH_BYTES_MAX = 48 * 1024 * 1024
+BROKER_ERRORS = (KafkaError, OSError)
 _OUT_OF_STEP = (TimeoutError, OutOfOrderSequenceNumber, InvalidProducerEpoch, InvalidProducerIdMapping, UnknownError)
 _OPEN_SECONDS_MAX = 20.0
 _REMOVE_SECONDS_MAX = 60.0

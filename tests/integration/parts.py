@@ -15,7 +15,7 @@ from tests.conftest import free_port, wait_until
 from varve.process import end
 from varve.settings import HttpSettings, LogSettings, Settings, StoreSettings, WorkerSettings, environment_of
 
-READY_SECONDS_MAX = 90.0
+READY_SECONDS_MAX = 180.0
 WAIT_SECONDS_MAX = 6.0
 PARTITIONS = 4
 

@@ -3,6 +3,7 @@ doubled. Then the store is gone for a while: the log goes on, reads say so in wo
 """
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,6 +113,26 @@ def test_while_the_store_is_gone_the_log_goes_on_and_the_views_catch_up_afterwar
         assert flat(parts.url("api-2"), "s", after=token).json()["data"][0]["value"] == count
     assert [flat(url, f"new-{number}", after=tokens[-1]).json()["data"][0]["value"] for number in (1, count)] == [1.0, count]
     assert len(httpx.get(f"{url}/api/v1/values/history", params={"key": "s"}, timeout=60).json()["data"]) >= count + 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_a_store_that_hangs_is_told_and_what_waited_for_it_is_answered_when_it_goes_on(parts: Parts) -> None:
+    url, store = parts.url("api-1"), parts.processes["store"]
+    parts.until_ready("api-1")
+    store.send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            reads = [pool.submit(flat, url, "s") for _ in range(8)]  # more than there are threads that read
+            assert "store: does not answer" in parts.missing("api-1")
+            answer = write(url, POINT | {"value": 55.0}, "log")
+            assert answer.status_code == 200, answer.text
+            store.send_signal(signal.SIGCONT)
+            assert [read.result().status_code for read in reads] == [200] * 8
+    finally:
+        store.send_signal(signal.SIGCONT)
+    parts.until_ready("api-1")
+    assert flat(url, "s", after=answer.json()["token"]).json()["data"][0]["value"] == 55.0
 
 
 @pytest.mark.soak

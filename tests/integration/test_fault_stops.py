@@ -16,13 +16,14 @@ import pytest
 from tests.conftest import VarveUp, wait_until
 from tests.integration.campaign import Ledger, check, write_over_http
 from tests.integration.test_kill import last_token, ready, seed_of_this_run, there
+from varve.watch import sign_of_life, touched
 
 pytestmark = pytest.mark.slow
 SESSION_SECONDS = 6
 ENVIRONMENT = {
     "VARVE_WORKER__SESSION_SECONDS": str(SESSION_SECONDS),
     "VARVE_WORKER__STALL_SECONDS": "3",
-    "VARVE_UP__HUNG_SECONDS": "14",
+    "VARVE_UP__HUNG_SECONDS": "20",
     "VARVE_HTTP__WAIT_SECONDS_MAX": "5",
 }
 
@@ -48,12 +49,12 @@ class Witness:
     def until_said(self, words: str) -> None:
         """From now on."""
         before = len(self.seen)
-        wait_until(lambda: any(words in one for one in self.seen[before:]), 40, f"/readyz says {words}: {self.seen[-3:]}")
+        wait_until(lambda: any(words in one for one in self.seen[before:]), 90, f"/readyz says {words}")
 
     def _watch(self, stop: threading.Event) -> None:
         while not stop.wait(0.3):
             try:
-                answer = httpx.get(f"{self.url}/readyz", timeout=2)
+                answer = httpx.get(f"{self.url}/readyz", timeout=10)
                 missing = "; ".join(answer.json()["missing"])
                 self.seen.append(missing or "ready")
                 if (answer.status_code == 200) == bool(missing):
@@ -85,12 +86,13 @@ def campaign(varve: VarveUp, seed: int) -> None:
             time.sleep(SESSION_SECONDS)
         witness.until_said("ready")
         with held(varve, "server"):
-            witness.until_said("no answer")
+            witness.until_said("no answer")  # after 10 s: shorter than it takes to be called hung
         witness.until_said("ready")
         for end in (signal.SIGTERM, signal.SIGKILL):
             there(varve, "broker").send_signal(end)
             witness.until_said("broker: ")
             witness.until_said("ready")
+        wait_until(touched(sign_of_life(varve.data, "worker-1")), what="the worker is well")
         there(varve, "worker").send_signal(signal.SIGSTOP)  # for ever
         witness.until_said("worker: partition(s) [0, 1, 2, 3] are not folded")
         witness.until_said("ready")

@@ -9,7 +9,7 @@ import pytest
 
 from api.catalog import Catalog
 from varve.columns import Target, make_points
-from varve.errors import Incorrect, NotFound
+from varve.errors import Incorrect, NotFound, Unavailable
 from varve.events import LatestIncremented, PointsIncremented, PointsWritten, SeriesDeleted, SeriesRewritten, ValueType
 from varve.record import Record, single
 from varve.series import series_id
@@ -117,5 +117,33 @@ def test_only_numbers_are_added_to() -> None:
             with pytest.raises(Incorrect, match=f"holds {kind}"):
                 await Catalog(Shelf(a=kind).find).check(single(by_key))
         await Catalog(Shelf(a="number").find).check(single(by_id))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_store_that_does_not_answer_stops_no_write_by_key_and_teaches_nothing(hangs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.catalog.ASKED_SECONDS_MAX", 0.05)
+
+    class Away(Shelf):
+        away = True
+
+        async def find(self, tenant: uuid.UUID, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+            if self.away and hangs:
+                await asyncio.Event().wait()
+            if self.away:
+                raise Unavailable("store-unavailable", "the store does not answer (injected)")
+            return await super().find(tenant, idents)
+
+    async def run() -> None:
+        shelf = Away(a="text")
+        catalog = Catalog(shelf.find)
+        await catalog.check(written("number"))
+        catalog.wrote(written("number"))
+        with pytest.raises(Unavailable, match="the store does not answer"):
+            await catalog.check(written("number", key=""))
+        shelf.away = False
+        with pytest.raises(Incorrect, match="holds text"):  # as the store says, not as it was written meanwhile
+            await catalog.check(written("number"))
 
     asyncio.run(run())
