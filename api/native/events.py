@@ -42,16 +42,18 @@ def router(parts: Parts) -> APIRouter:
 
 
 async def _page(parts: Parts, who: Caller, at: dict[int, int], limit: int) -> tuple[list[dict[str, Any]], str, bool]:
-    """Partition by partition, so that a page needs one reader."""
+    """Partition by partition, so that a page needs one reader; no further than the log's ends of now, or of a generation that is kept."""
     found: list[dict[str, Any]] = []
-    ends, left = await parts.log.ends(parts.topics.events), limit
+    ends, left = dict(await parts.log.ends(parts.topics.events)), limit
+    if parts.topics.name:
+        ends = parts.views.vector()
     for partition, end in sorted(ends.items()):
         if not left or at[partition] >= end:
             continue
         reader = parts.log.reader(parts.topics.events, {partition: at[partition]})
         try:
             while left and at[partition] < end:
-                for record in await reader.poll(1.0, min(left, RECORDS_MAX)):
+                for record in await reader.poll(1.0, min(left, RECORDS_MAX, end - at[partition])):
                     at[partition] = record.offset + 1
                     left -= 1
                     found += await asyncio.to_thread(_events_of, record, who)

@@ -85,6 +85,8 @@ def test_a_time_is_told_by_what_was_stored_before_it(varve_up: Callable[..., Var
     named(varve, "--until", format_instant(stored + 10**6), "--name", "first_alone")
     assert [row["value"] for row in flat(f"{varve.url}/generations/first_alone", "early").json()["data"]] == [1]
     assert flat(f"{varve.url}/generations/first_alone", KEYS[0]).status_code == 404
+    told = httpx.get(f"{varve.url}/generations/first_alone/api/v1/events", timeout=60).json()
+    assert [event["series"] for event in told["events"]] == [["early"]] and not told["more"]
 
 
 @pytest.mark.parametrize(
