@@ -1,7 +1,7 @@
 """The embedded broker: a real single-node Apache Kafka (KRaft) in the data directory, synchronous and simple.
 
 Before: `varve up` without VARVE_LOG__BROKERS, and the tests. After: everything that speaks Kafka, at its address.
-Killed at any moment it loses nothing acknowledged (I12): the page cache survives a process. A power cut is docs/OPERATING.md.
+Killed at any moment it loses nothing acknowledged (I12): the page cache survives a process. A power cut is docs/OPERATIONS.md.
 """
 
 import base64

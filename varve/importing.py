@@ -1,7 +1,7 @@
 """`varve import`: a file of series into a running Varve, piece by piece; the series that it describes are made first.
 
 Before: varve/cli_files.py. After: varve/client_http.py sends. Each piece has a key derived from the file's bytes and its number, so that an
-import which is run again counts once (I3). Layers come in as sets of the whole cell: see docs/OPERATING.md.
+import which is run again counts once (I3). Layers come in as sets of the whole cell: see docs/OPERATIONS.md.
 """
 
 import hashlib
