@@ -53,6 +53,20 @@ def native_body(error: VarveError) -> dict[str, Any]:
     return {"error": said}
 
 
+def body_under(name: str) -> Callable[[VarveError], dict[str, Any]]:
+    """Of a door that says an error as one text of this name."""
+
+    def body(error: VarveError) -> dict[str, Any]:
+        said: dict[str, Any] = {name: error.message}
+        if error.rows:
+            said["rows"] = [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
+        if isinstance(error, StillWaiting):
+            said["token"] = str(error.token)
+        return said
+
+    return body
+
+
 def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Response:
     body = next((wording.body for wording in wordings if wording.owns(path)), native_body)(error)
     headers = {"Retry-After": "1"} if error.status == Unavailable.status else {}

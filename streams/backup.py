@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams.log import Headers, Log, LogRecord
+from streams.together import together
 from streams.topics import Topics
 from varve.codec import ARROW, decode, encode
 from varve.errors import Conflict, Fault, Incorrect, VarveError
@@ -165,13 +166,7 @@ async def _together(work: Callable[[str, int], Awaitable[None]], partitions: Ite
         async with room:
             await work(topic, partition)
 
-    tasks = [asyncio.create_task(one(topic, partition)) for topic, partition in sorted(partitions)]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await together(one(topic, partition) for topic, partition in sorted(partitions))
 
 
 def _names(topics: Topics) -> dict[str, str]:

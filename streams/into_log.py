@@ -17,6 +17,7 @@ from streams.read_whole import read_whole
 from streams.router import kept
 from streams.shell import intake_of
 from streams.state import Change, PartitionState
+from streams.together import together
 from streams.topics import Topics
 from varve.codec import ARROW, decode, encode
 from varve.errors import Conflict, Fault
@@ -53,13 +54,7 @@ async def copy(source: Place, target: Place, before: Mapping[int, int], until: M
     if any(starts.values()):
         raise Fault("log-lost-head", f"{source.topics.events} does not begin at 0 any more: its first records are gone")
     lanes = [_Lane(source, target, partition, before.get(partition, -1), told) for partition in range(source.topics.partitions)]
-    tasks = [asyncio.create_task(lane.run(until[lane.partition])) for lane in lanes]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await together(lane.run(until[lane.partition]) for lane in lanes)
 
 
 @dataclass

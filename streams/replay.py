@@ -17,6 +17,7 @@ from streams.read_whole import read_whole
 from streams.recovery import keep_highest
 from streams.shell import FoldShell
 from streams.state import PartitionState
+from streams.together import together
 from streams.topics import Topic, Topics
 from varve.errors import Conflict, Fault
 
@@ -48,13 +49,7 @@ class Replay:
             label = self.topics.label
             words = f"generation {label} was begun with a later end: say that one, or remove it (`varve generations --remove {label}`)"
             raise Conflict("generation-beyond", words)
-        lanes = [asyncio.create_task(self._fold(state)) for state in states.values()]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for lane in lanes:
-                lane.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+        await together(self._fold(state) for state in states.values())
 
     async def _states(self) -> dict[int, PartitionState]:
         held: dict[bytes, bytes] = {}

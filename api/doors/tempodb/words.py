@@ -5,8 +5,7 @@ from typing import Any
 
 import orjson
 
-from api.errors import StillWaiting, Wording
-from varve.errors import VarveError
+from api.errors import Wording, body_under
 
 NO_VALUE = "Must provide a numeric value"
 NO_SERIES = "Must provide a series ID or key"
@@ -28,13 +27,4 @@ def multistatus(messages: Mapping[int, Sequence[str]], count: int) -> bytes:
     return orjson.dumps({"multistatus": entries})
 
 
-def _body(error: VarveError) -> dict[str, Any]:
-    said: dict[str, Any] = {"error": error.message}
-    if error.rows:
-        said["rows"] = [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
-    if isinstance(error, StillWaiting):
-        said["token"] = str(error.token)
-    return said
-
-
-WORDING = Wording(owns=lambda path: path.startswith("/v1/"), body=_body)
+WORDING = Wording(owns=lambda path: path.startswith("/v1/"), body=body_under("error"))

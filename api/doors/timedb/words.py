@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from api.errors import StillWaiting, Wording
-from varve.errors import VarveError
+from api.errors import Wording, body_under
 
 DEFAULT_UNIT = "dimensionless"
 PATHS = frozenset({"/", "/series", "/upload", "/runs", "/list_timeseries", "/values"})
@@ -27,13 +26,4 @@ ABOUT: dict[str, Any] = {
 }
 
 
-def _body(error: VarveError) -> dict[str, Any]:
-    said: dict[str, Any] = {"detail": error.message}
-    if error.rows:
-        said["rows"] = [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
-    if isinstance(error, StillWaiting):
-        said["token"] = str(error.token)
-    return said
-
-
-WORDING = Wording(owns=PATHS.__contains__, body=_body)
+WORDING = Wording(owns=PATHS.__contains__, body=body_under("detail"))

@@ -1,18 +1,6 @@
-"""Timetric's words: plain text, which its client shows as it is."""
+"""Timetric's errors: its client tells the status alone; who looks at the answer finds the words."""
 
-from typing import Any
-
-from api.errors import StillWaiting, Wording
-from varve.errors import VarveError
-
-
-def _body(error: VarveError) -> dict[str, Any]:
-    said: dict[str, Any] = {"error": error.message}
-    if error.rows:
-        said["rows"] = [{"row": bad.row, "column": bad.column, "reason": bad.reason} for bad in error.rows]
-    if isinstance(error, StillWaiting):
-        said["token"] = str(error.token)
-    return said
+from api.errors import Wording, body_under
 
 
 def _owns(path: str) -> bool:
@@ -20,4 +8,4 @@ def _owns(path: str) -> bool:
     return path == "/create/" or (path.startswith("/series/") and path.endswith("/"))
 
 
-WORDING = Wording(owns=_owns, body=_body)
+WORDING = Wording(owns=_owns, body=body_under("error"))
