@@ -61,8 +61,9 @@ class Health:
                     beat = read_beat(record)
                     if beat is not None:
                         self.beats[beat.worker] = beat
-                with suppress(Unavailable):  # complaints() says so
-                    await self._ends()
+                if self._lag.due:  # heartbeats and positions come much more often where much is written
+                    with suppress(Unavailable):  # complaints() says so
+                        await self._ends()
         finally:
             await reader.close()
 

@@ -10,6 +10,7 @@ from varve.clock import Clock
 from varve.errors import Fault
 
 Ends = Mapping[int, int]
+DUE_SECONDS = 1.0
 SHORT_SECONDS_MAX = 2.0  # a broker that has just started may not know its own end
 
 
@@ -21,6 +22,12 @@ class Lag:
         self._due: Ends | None = None
         self._coming: deque[tuple[float, Ends]] = deque()
         self._short: dict[int, float] = {}  # since when
+        self._heard = clock.monotonic() - DUE_SECONDS
+
+    @property
+    def due(self) -> bool:
+        """Whether it is a while since the ends were told."""
+        return self._clock.monotonic() - self._heard >= DUE_SECONDS
 
     @property
     def shown(self) -> Ends:
@@ -28,7 +35,7 @@ class Lag:
 
     def heard(self, shown: Ends, ends: Ends) -> None:
         """shown: as it was before the log was asked for its ends. A Fault where the log stays shorter for a while."""
-        now = self._clock.monotonic()
+        self._heard = now = self._clock.monotonic()
         self._coming.append((now, ends))
         while self._due is None or (self._coming and self._coming[0][0] < now - self._seconds_max):
             self._due = self._coming.popleft()[1]

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ class Server:
     local: Local
     data: Path
     tenant: str
+    tiny: bool = False
 
     @property
     def url(self) -> str:
@@ -56,7 +57,10 @@ class Server:
         return {part: self.pid(part) for part in parts}
 
     def quiet(self) -> None:
-        """Back when the parts have little to do (merges, state): what is measured next does not share the machine with them."""
+        """Back when the parts have little to do (merges, state): what is measured next does not share the machine with them. A tiny run
+        measures nothing."""
+        if self.tiny:
+            return
         parts = [psutil.Process(pid) for pid in self.pids("server", "worker", "broker").values()]
         deadline = SystemClock().monotonic() + QUIET_SECONDS_MAX
         while SystemClock().monotonic() < deadline:
@@ -81,12 +85,14 @@ class Rig:
     def server(self, store: StoreSettings = DEFAULT_STORE) -> Server:
         """A fresh one for each line; in a tiny run, the one that runs."""
         if self._server is not None and self.scale <= SHARED_SCALE_MAX and store == self._store:
-            return Server(self._server.local, self._server.data, str(new_id()))
+            return replace(self._server, tenant=str(new_id()))
         self.stop()
         self._servers, self._store = self._servers + 1, store
         data = self.directory / f"up-{self._servers}"
         self.say("starting varve up")
-        self._server = Server(start_local(data, settings=Settings(data=data, store=store)), data, str(new_id()))
+        self._server = Server(
+            start_local(data, settings=Settings(data=data, store=store)), data, str(new_id()), self.scale <= SHARED_SCALE_MAX
+        )
         return self._server
 
     def stop(self) -> None:
