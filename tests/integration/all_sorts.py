@@ -25,6 +25,7 @@ QUESTIONS: list[Question] = [
     ("values/relative", {"days_before": 1, "at": "12:00", "zone": "Europe/Stockholm"}),
     ("latest", {}),
 ]
+READ_ALONE = ("values/flat", "values/history", "latest")  # by other queries than those for many
 OF_MANY: list[Question] = [
     ("rollups", {"period": "15min", "function": FUNCTIONS}),
     ("rollups", {"period": "1hour", "function": [*FUNCTIONS, "median"], **SPAN}),
@@ -103,12 +104,13 @@ def describe(url: str, tenant: str) -> None:
 
 
 def answers(url: str, token: str, tenant: str = "") -> dict[str, bytes]:
-    """The body of every question to every series alone, and to all at once, when all of the log is visible."""
+    """The body of every question to all series at once, and of those that are read otherwise for one series alone, when all of the log
+    is visible."""
     found = {}
     with httpx.Client(base_url=f"{url}/api/v1", headers=headers_of(tenant), timeout=60) as http:
         http.get("/values/flat", params={"limit": 1, "after": token}).raise_for_status()
-        asked: list[Question] = [(path, {**question, "key": key}) for path, question in QUESTIONS for key in KEYS]
-        for path, question in [*asked, *QUESTIONS, *OF_MANY]:
+        alone: list[Question] = [(path, {"key": key}) for path in READ_ALONE for key in KEYS]
+        for path, question in [*alone, *QUESTIONS, *OF_MANY]:
             answer = http.get(f"/{path}", params=question)
             assert answer.status_code == 200, f"{path} {question}: {answer.text}"
             found[f"{path} {question}"] = answer.content
