@@ -16,7 +16,7 @@ from tests.integration.test_kill import kill, last_token, ready
 from tests.integration.test_rebuild import command
 from varve.instants import format_instant, parse_instant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MINUTE = "2025-03-01T00:00:00Z"
 
 

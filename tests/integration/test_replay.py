@@ -23,7 +23,7 @@ from tests.integration.test_kill import kill, last_token, ready
 from tests.integration.test_rebuild import command
 from varve.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def replay(data: Path, *options: str) -> subprocess.CompletedProcess[str]:

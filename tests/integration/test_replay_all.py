@@ -18,7 +18,7 @@ from tests.integration.test_rebuild import command
 from varve.offline import offline, run_with_log
 from varve.settings import LogSettings, Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def without_state(data: Path, *, routes: bool) -> dict[int, int]:

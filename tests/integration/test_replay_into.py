@@ -13,7 +13,7 @@ from tests.integration.all_sorts import KEYS, MINUTES, TENANTS, answers, post, w
 from tests.integration.test_kill import last_token
 from tests.integration.test_rebuild import command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 WIDER = {"VARVE_LOG__PREFIX": "wider", "VARVE_LOG__PARTITIONS": "7"}
 
 
