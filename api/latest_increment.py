@@ -6,7 +6,7 @@ and an attempt that was refused stays refused, so whoever repeats the request wa
 """
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from api.append import append
 from api.bodies.points import stamped
 from api.parts import Parts
-from api.stamps import Stamp, random_event_id
+from api.stamps import Stamp, guarded
 from api.writer import CONDITION_FAILED, TAIL_UNKNOWN, Wait, Written, key_reused
 from varve.columns import Target, make_points
 from varve.errors import Conflict
@@ -50,8 +50,7 @@ class Incremented:
 async def increment_latest(parts: Parts, amount: Amount, stamp: Stamp, wait: Wait) -> Incremented:
     """Conflict where others write to the series' end faster than it can be read."""
     before = None if stamp.event_id is None else await _before(parts, amount, stamp)
-    guarded = stamp if stamp.event_id is not None else replace(stamp, event_id=random_event_id())
-    written = before or await _written(parts, amount, guarded, wait)
+    written = before or await _written(parts, amount, guarded(stamp), wait)
     made = await parts.reads.layer(amount.tenant, amount.series_id, written.series_version)
     return Incremented(written, made.valid_time, made.value if made.running is None else made.running)
 

@@ -33,6 +33,11 @@ def instant_of(name: str, text: str) -> int:
     return parse_instant(int(text) if number.isdecimal() and len(number) > YEAR_DIGITS else text.replace(" ", "+"), where=name)
 
 
+def bound_of(name: str, text: str | None) -> int | None:
+    """As instant_of, where it was said."""
+    return None if text is None else instant_of(name, text)
+
+
 def column_of(text: str) -> dict[str, str]:
     """The column that names this series for all rows of a body."""
     if text.startswith("key:"):

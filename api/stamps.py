@@ -7,7 +7,7 @@ Before: request.py reads who asks. After: routes build events with these stamps.
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from varve.clock import Clock, new_id
 
@@ -49,6 +49,11 @@ def event_id_of(tenant: uuid.UUID, scope: str, key: str) -> str:
 def random_event_id() -> str:
     """For events that need a guard though the client gave no key (conditional writes, spools)."""
     return new_id().hex
+
+
+def guarded(stamp: Stamp) -> Stamp:
+    """With an id, given by the client's key or not: by it the outcome is found."""
+    return stamp if stamp.event_id is not None else replace(stamp, event_id=random_event_id())
 
 
 def new_series_id() -> uuid.UUID:

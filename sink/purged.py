@@ -5,16 +5,13 @@ Before: api/named.py, each time that the served watermarks moved. After: no read
 
 from collections.abc import Sequence
 
-from sink.queries.purge import Purge, erasures, purges_between
+from sink.queries.purge import Purge, erasures, purge_of, purges_between
 from sink.store import Store
 
 
 def purged_since(served: Store, since: tuple[int, ...], watermark: tuple[int, ...]) -> list[Purge]:
     """Told below the second watermark vector and not below the first."""
-    return [
-        Purge(row["tenant"], row["series_id"], int(row["version"]), int(row["first"]), int(row["after_last"]))
-        for row in served.rows(purges_between(since, watermark))
-    ]
+    return [purge_of(row) for row in served.rows(purges_between(since, watermark))]
 
 
 def erase(store: Store, purges: Sequence[Purge]) -> None:

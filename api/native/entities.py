@@ -4,7 +4,6 @@ Before: request.py. After: api/append.py for writes; the fold decides conditions
 is none exactly one does.
 """
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -15,12 +14,12 @@ from api.append import append, told
 from api.bodies.points import stamped
 from api.errors import ConditionFailed
 from api.listings import entity_key
-from api.names import instant_of
+from api.names import bound_of
 from api.native.lists import ListAsked, paged
 from api.native.words import WRITTEN
 from api.parts import Parts
 from api.request import Asked, Caller, WriteAsked, caller, read_json
-from api.stamps import random_event_id
+from api.stamps import guarded
 from sink.queries.entities import EntitySearch
 from varve.errors import Incorrect, NotFound
 from varve.events import EntityDeleted, EntityPut
@@ -74,11 +73,10 @@ def _writes(routes: APIRouter, parts: Parts) -> None:
         raw, document = await read_json(request, parts.settings.http.body_mb_max)
         if not isinstance(document, dict):
             raise Incorrect("document-incorrect", "a document is one JSON object")
-        stamp = who.stamp(parts.clock, raw)
-        guarded = stamp if stamp.event_id is not None else replace(stamp, event_id=random_event_id())
+        stamp = guarded(who.stamp(parts.clock, raw))
         event = EntityPut(
             kind=_kind(kind), id=_ident(ident), document=document, if_absent=asked.if_absent, expected_version=asked.expected_version,
-            changed_by=asked.changed_by, **stamped(who.tenant, guarded),
+            changed_by=asked.changed_by, **stamped(who.tenant, stamp),
         )  # fmt: skip
         written = await append(parts, single(event), asked.wait)
         return told(written, {"version": written.series_version, "token": str(written.token)})
@@ -86,11 +84,10 @@ def _writes(routes: APIRouter, parts: Parts) -> None:
     @routes.delete(_ONE, responses=WRITTEN)
     async def delete(kind: str, ident: str, who: Who, asked: Annotated[DeleteAsked, Query()]) -> Response:
         """Delete a document; its versions stay."""
-        stamp = who.stamp(parts.clock, b"")
-        guarded = stamp if stamp.event_id is not None else replace(stamp, event_id=random_event_id())
+        stamp = guarded(who.stamp(parts.clock, b""))
         event = EntityDeleted(
             kind=_kind(kind), id=_ident(ident), expected_version=asked.expected_version, changed_by=asked.changed_by,
-            **stamped(who.tenant, guarded),
+            **stamped(who.tenant, stamp),
         )  # fmt: skip
         try:
             written = await append(parts, single(event), asked.wait)
@@ -106,7 +103,7 @@ def _reads(routes: APIRouter, parts: Parts) -> None:
     async def read(kind: str, ident: str, who: Who, asked: Annotated[EntityAsked, Query()]) -> dict[str, Any]:
         """One document as it is, or was at a time."""
         await parts.reads.after(asked.after)
-        at = None if asked.as_of_recorded is None else instant_of("as_of_recorded", asked.as_of_recorded)
+        at = bound_of("as_of_recorded", asked.as_of_recorded)
         search = EntitySearch(who.tenant, parts.reads.watermark(parts.views.vector()), _kind(kind), _ident(ident), as_of_recorded=at)
         found = await parts.reads.entities(search)
         if not found:
@@ -121,7 +118,7 @@ def _reads(routes: APIRouter, parts: Parts) -> None:
         page = parts.reads.page(asked.cursor, ("entities", who.tenant, kind, asked.prefix, sorted(fields.items()), asked.as_of_recorded))
         search = EntitySearch(
             who.tenant, parts.reads.watermark(page.vector), _kind(kind), prefix=asked.prefix, fields=fields,
-            as_of_recorded=None if asked.as_of_recorded is None else instant_of("as_of_recorded", asked.as_of_recorded),
+            as_of_recorded=bound_of("as_of_recorded", asked.as_of_recorded),
             after=None if page.key is None else str(page.key["id"]), limit=asked.limit + 1,
         )  # fmt: skip
         return paged("entities", await parts.reads.entities(search), asked.limit, page, entity_key)

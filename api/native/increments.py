@@ -75,7 +75,7 @@ async def _increment(parts: Parts, request: Request, fixed: Mapping[str, str]) -
     who = await caller_of(request)
     asked = parsed(IncrementsAsked, dict(request.query_params)) if request.url.query else _NOTHING_ASKED
     returns = asked.returned is not None
-    record = await read_record(parts, request, who, "points_incremented", asked.given(), fixed, guarded=returns)
+    record = await read_record(parts, request, who, "points_incremented", asked.given(), fixed, outcome=returns)
     if returns:
         _refuse_return(parts, record)
     written = await append(parts, record, asked.wait)

@@ -6,7 +6,6 @@ increments.py reads its bodies by read_record too.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -18,7 +17,7 @@ from api.names import column_of, uuid_of
 from api.native.words import POINTS_BODY, WRITTEN, parameters
 from api.parts import Parts
 from api.request import ARROW, CSV, INLINE_BYTES_MAX, JSON, NDJSON, Caller, WriteAsked, caller_of, content_type, parsed, read_body
-from api.stamps import random_event_id
+from api.stamps import guarded
 from varve.errors import Incorrect
 from varve.instants import format_instant
 from varve.record import Record
@@ -87,17 +86,17 @@ async def _write(
 
 
 async def read_record(
-    parts: Parts, request: Request, who: Caller, kind: str, given: Mapping[str, Any], fixed: Mapping[str, str], *, guarded: bool = False
+    parts: Parts, request: Request, who: Caller, kind: str, given: Mapping[str, Any], fixed: Mapping[str, str], *, outcome: bool = False
 ) -> Record:
-    """given, fixed: what query and path say for all rows. guarded: its outcome is asked for, so it needs an id; as with a condition."""
+    """given, fixed: what query and path say for all rows. outcome: its outcome is asked for, so it needs an id; as with a condition."""
     form = content_type(request, JSON, NDJSON, CSV, ARROW)
     raw = await read_body(request, parts.settings.http.body_mb_max)
     stamp = who.stamp(parts.clock, raw)
 
     def record_of() -> Record:
         body = with_given(with_given(read_table(raw, form), given), fixed)
-        named = stamp.event_id is not None or not (guarded or body.envelope.get("if_series_version") is not None)
-        return point_record(kind, body, who.tenant, stamp if named else replace(stamp, event_id=random_event_id()))
+        asked = outcome or body.envelope.get("if_series_version") is not None
+        return point_record(kind, body, who.tenant, guarded(stamp) if asked else stamp)
 
     return record_of() if len(raw) <= INLINE_BYTES_MAX else await asyncio.to_thread(record_of)
 

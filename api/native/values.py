@@ -12,7 +12,7 @@ from pydantic import Field
 
 from api.answer import FORMS, form_of, streamed
 from api.cursor import Cursor
-from api.names import id_of, instant_of, uuid_of
+from api.names import bound_of, id_of, uuid_of
 from api.native.series import SeriesAsked
 from api.parts import Parts
 from api.reads import Chosen
@@ -148,13 +148,13 @@ async def _thinned(parts: Parts, request: Request, who: Caller, asked: FlatAsked
 
 def selection_of(parts: Parts, who: Caller, asked: ValuesAsked, chosen: Chosen, at: Cursor) -> Selection:
     limit_max = parts.settings.http.page_rows_max
-    from_, until = _instant("from", asked.from_), _instant("until", asked.until)
+    from_, until = bound_of("from", asked.from_), bound_of("until", asked.until)
     if from_ is not None and until is not None and until < from_:
         raise Incorrect("range-backwards", "until lies before from: nothing lies between them")
     return Selection(
         who.tenant, parts.reads.watermark(at.vector), chosen.ids, from_=from_, until=until,
-        known_from=_instant("known_from", asked.known_from), known_until=_instant("known_until", asked.known_until),
-        as_of_known=_instant("as_of", asked.as_of), as_of_recorded=_instant("as_of_recorded", asked.as_of_recorded),
+        known_from=bound_of("known_from", asked.known_from), known_until=bound_of("known_until", asked.known_until),
+        as_of_known=bound_of("as_of", asked.as_of), as_of_recorded=bound_of("as_of_recorded", asked.as_of_recorded),
         run_id=None if asked.run_id is None else uuid_of(asked.run_id, "run"), after=at.key, limit=min(asked.limit or limit_max, limit_max),
         value_types=chosen.kinds, columns=tuple(name.strip() for name in asked.columns.split(",")) if asked.columns else (),
     )  # fmt: skip
@@ -173,7 +173,3 @@ async def select(parts: Parts, who: Caller, asked: ChosenAsked) -> Chosen:
     if named:
         return await parts.reads.named(who.tenant, named)
     return await parts.reads.filtered(who.tenant, parts.views.vector(), asked.filter())
-
-
-def _instant(name: str, text: str | None) -> int | None:
-    return None if text is None else instant_of(name, text)

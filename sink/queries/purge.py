@@ -16,6 +16,10 @@ from varve.position import ROW_BITS
 
 _SPAN = f"valid_time >= {instant_place('from')} AND (valid_time < {instant_place('until')} OR {{until:Int64}} = {LATEST})"
 _WHOSE = "tenant = {tenant:UUID} AND series_id = {series_id:UUID}"
+_PURGES = """SELECT DISTINCT p.tenant AS tenant, p.series_id AS series_id, p.version AS version,
+  toUnixTimestamp64Nano(p.`from`) AS first, toUnixTimestamp64Nano(p.until) AS end
+FROM purges AS p
+"""
 _STEP_NS = "toInt128(step_seconds) * 1000000000"
 
 
@@ -37,28 +41,20 @@ def purged_count(tenant: uuid.UUID, series_id: uuid.UUID, from_: int, until: int
 
 
 def purges_between(since: tuple[int, ...], watermark: tuple[int, ...]) -> Query:
-    """tenant, series_id, version, first and after_last (UTC ns) of those that the second watermark vector shows and the first does not."""
+    """Rows for purge_of(): those that the second watermark vector shows and the first does not."""
     bound: dict[str, Any] = {}
     shown = visible("p", watermark, bound)
     bound["versions_since"] = [offset << ROW_BITS for offset in since]
-    sql = f"""SELECT DISTINCT p.tenant AS tenant, p.series_id AS series_id, p.version AS version,
-  toUnixTimestamp64Nano(p.`from`) AS first, toUnixTimestamp64Nano(p.until) AS after_last
-FROM purges AS p
-WHERE {shown} AND p.version >= {{versions_since:Array(UInt64)}}[p.partition + 1]"""
-    return Query(sql, bound)
+    return Query(f"{_PURGES}WHERE {shown} AND p.version >= {{versions_since:Array(UInt64)}}[p.partition + 1]", bound)
 
 
 def purges_over(series: Sequence[uuid.UUID]) -> Query:
-    """tenant, series_id, version, first, end (UTC ns) of every purge of these series."""
-    sql = """SELECT DISTINCT p.tenant AS tenant, p.series_id AS series_id, p.version AS version,
-  toUnixTimestamp64Nano(p.`from`) AS first, toUnixTimestamp64Nano(p.until) AS end
-FROM purges AS p
-WHERE p.series_id IN {series_ids:Array(UUID)}"""
-    return Query(sql, {"series_ids": list(series)})
+    """Rows for purge_of(): every purge of these series."""
+    return Query(f"{_PURGES}WHERE p.series_id IN {{series_ids:Array(UUID)}}", {"series_ids": list(series)})
 
 
 def purge_of(row: Mapping[str, Any]) -> Purge:
-    """A row of purges_over()."""
+    """Of a row of _PURGES."""
     return Purge(row["tenant"], row["series_id"], int(row["version"]), int(row["first"]), int(row["end"]))
 
 
