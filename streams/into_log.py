@@ -48,13 +48,15 @@ async def copied(source: Log, target: Place) -> dict[int, int]:
     return found
 
 
-async def copy(source: Place, target: Place, before: Mapping[int, int], until: Mapping[int, int], told: Told) -> None:
-    """Everything below `until`; `before` as copied() tells it. Cut short, it goes on when called again."""
+async def copy(source: Place, target: Place, before: Mapping[int, int], until: Mapping[int, int], told: Told) -> int:
+    """Everything below `until`; `before` as copied() tells it. Cut short, it goes on when called again. How many records were copied that
+    had not been before: what the fold did not apply is none."""
     starts = await source.log.starts(source.topics.events)
     if any(starts.values()):
         raise Fault("log-lost-head", f"{source.topics.events} does not begin at 0 any more: its first records are gone")
     lanes = [_Lane(source, target, partition, before.get(partition, -1), told) for partition in range(source.topics.partitions)]
     await together(lane.run(until[lane.partition]) for lane in lanes)
+    return sum(lane.new for lane in lanes)
 
 
 @dataclass
@@ -69,6 +71,7 @@ class _Lane:
     told: Told
     in_flight: deque[tuple[Awaitable[object], int, int]] = field(default_factory=deque)  # with its bytes and offset
     size: int = 0
+    new: int = 0
 
     async def run(self, until: int) -> None:
         state = PartitionState(self.partition)
@@ -83,8 +86,10 @@ class _Lane:
                 for record in records:
                     if record.offset > state.applied + 1:
                         raise Fault("log-gap", f"{record.topic} partition {self.partition} lacks record {state.applied + 1}: it is damaged")
-                    for partition, value in (await asyncio.to_thread(self._parts, state, record)).items():
+                    parts = await asyncio.to_thread(self._parts, state, record)
+                    for partition, value in parts.items():
                         await self._append(partition, value, record.offset)
+                    self.new += bool(parts) and record.offset > self.before
                 self.told(len(records))
             while self.in_flight:
                 await self._settled()

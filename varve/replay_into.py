@@ -32,8 +32,7 @@ async def _run(log: KafkaLog, settings: Settings, name: str, partitions: int, sa
         source, target = Place(log, log.topics), Place(other, other.topics)
         before, until = await copied(log, target), await log.ends(log.topics.events)
         with transfer("copying", sum(until.values()), words="records") as told:
-            await copy(source, target, before, until, told)
-        new = sum(max(0, end - 1 - before.get(partition, -1)) for partition, end in until.items())
+            new = await copy(source, target, before, until, told)
         left = sum((await log.ends(log.topics.events)).values()) - sum(until.values())
         held = sum((await other.ends(other.topics.events)).values())
     say(f"{new} record(s) copied; {other.topics.events} holds {held} in {partitions} partition(s)")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import VarveUp
@@ -35,6 +36,9 @@ def test_a_log_of_more_partitions_answers_alike(varve_up: Callable[..., VarveUp]
     post(narrow.url, "increments", more, **{"Idempotency-Key": "of-several"})
     assert "in 7 partition(s)" in copied(narrow.data)
     write_all_sorts(narrow.url, TENANTS[1])
+    for taken in range(3):  # refused, and in some partition the last: nothing to copy, neither now nor later
+        again = httpx.put(f"{narrow.url}/api/v1/entities/thing/t{taken}", params={"if_absent": True}, json={}, timeout=60)
+        assert again.status_code == httpx.codes.CONFLICT, again.text
     copied(narrow.data)
     before = [without_versions(answers(narrow.url, last_token(narrow), tenant)) for tenant in TENANTS[:2]]
     narrow.stop()
