@@ -15,7 +15,7 @@ from sink.queries.differences import counted
 from sink.store import Store
 from sink.watermark import Watermarks
 from streams.changelogs import following
-from streams.generations import VIEWS, Named, forget, keep, named, refuse_name, serve
+from streams.generations import VIEWS, Named, forget, keep, name_taken, named, refuse_name, serve
 from streams.log import Log
 from streams.topics import Topics
 from varve.errors import Conflict, Incorrect, NotFound
@@ -96,8 +96,7 @@ class Generations:
     async def _refuse(self, name: str, until: tuple[int, ...]) -> None:
         refuse_name(name)
         if name in await named(self._log, self._topics):
-            words = f"a generation {name} is kept already: choose another name, or remove it with `varve generations --remove {name}`"
-            raise Conflict("generation-kept", words)
+            raise name_taken(name)
         missing = {partition: end for partition, end in (await self._log.ends(self._topics.events)).items() if end < until[partition]}
         if missing:
             words = f"until: partition {min(missing)} ends at {min(missing.values())}: give the token of a read of this log, or a time"

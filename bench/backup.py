@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from bench.floor_log import produce
 from bench.made import Shape
-from bench.reads import load
+from bench.reads import server_with
 from bench.rig import Rig, timed
 from bench.row import Floor, Row, Wrong
 from streams.backup import AT_ONCE, Manifest, back_up, check_files, read_manifest
@@ -28,10 +28,7 @@ CLOCK = SystemClock()
 def backup(rig: Rig) -> list[Row]:
     """20 M points of 100 series into files, checked, and into a new log."""
     shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(200_000, 1_000))
-    server = rig.server()
-    rig.say(f"writing {shape.rows:,} points")
-    load(server, shape)
-    server.quiet()
+    server = server_with(rig, shape)
     files = rig.directory / f"backup-{server.tenant}"
     files.mkdir()
     rig.say("varve backup")

@@ -33,7 +33,7 @@ def as_of_read(rig: Rig) -> list[Row]:
     """7 days of 10-minute points, each known three times; what was known the second time."""
     shape, asked = Shape(1, 1_008, step_seconds=600), START_NS + 1 * 86_400 * NS_PER_SECOND
     floor = rig.floor("read", shape=asdict(shape), format="ArrowStream")
-    server = _server_with(rig, shape, 3)
+    server = server_with(rig, shape, 3)
     line = server.line()
     path = read_path("flat", shape.keys, as_of=instant(86_400))
     over_http = {accept: _milliseconds(line, path, accept, shape.rows) for accept in (ARROW, JSON)}
@@ -64,7 +64,7 @@ def collapse(rig: Rig) -> list[Row]:
     shape, known = Shape(10, rig.scaled(10_000, 100)), 10
     layers = shape.rows * known
     floor = rig.floor("newest", shape=asdict(shape), known_times=known)
-    line = _server_with(rig, shape, known).line()
+    line = server_with(rig, shape, known).line()
     taken = _milliseconds(line, read_path("flat", shape.keys), ARROW, shape.rows, BULK_READS)
     what = Floor("raw chDB, LIMIT 1 BY", 1000 * layers / floor["ms"])
     return [Row(f"collapse of {layers:,} layers to flat over HTTP, Arrow", 1000 * layers / taken, "layers/s", 5_000_000, what)]
@@ -82,10 +82,10 @@ def load(server: Server, shape: Shape, known_times: int = 1, senders: int = 2) -
 
 
 def _loaded(rig: Rig, shape: Shape) -> Line:
-    return _server_with(rig, shape, 1).line()
+    return server_with(rig, shape, 1).line()
 
 
-def _server_with(rig: Rig, shape: Shape, known_times: int) -> Server:
+def server_with(rig: Rig, shape: Shape, known_times: int = 1) -> Server:
     server = rig.server()
     rig.say(f"writing {shape.rows * known_times:,} points")
     load(server, shape, known_times)

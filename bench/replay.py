@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 
 from bench.made import Shape, point_body
-from bench.reads import load
+from bench.reads import server_with
 from bench.rig import Rig, Server, peaks
 from bench.row import Row, Wrong, share
 from varve.clock import SystemClock
@@ -23,10 +23,7 @@ CLOCK = SystemClock()
 def replay(rig: Rig) -> list[Row]:
     """20 M points of 100 series into the next generation, while one client writes."""
     shape = Shape(100 if rig.scale > 0.01 else 10, rig.scaled(200_000, 1_000))
-    server = rig.server()
-    rig.say(f"writing {shape.rows:,} points")
-    load(server, shape)
-    server.quiet()
+    server = server_with(rig, shape)
     alone = Writer(server)
     alone.write(rig.scaled(WRITES, 20))
     beside = Writer(server)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams.log import Headers, Log, LogRecord
+from streams.read_whole import read_between
 from streams.together import together
 from streams.topics import Topics
 from varve.codec import ARROW, decode, encode
@@ -27,7 +28,7 @@ FILE_BYTES_MAX, FILE_RECORDS_MAX = 32 * 1024 * 1024, 50_000
 APPENDED_AT_ONCE = 16
 AT_ONCE = 3  # partitions
 FORMER = 1_000_000  # added to an intake partition's number: positions of the former intake guard nothing in the new one (I3)
-_POLL_SECONDS, _SILENT_POLLS_MAX = 1.0, 20
+_RECORDS_AT_ONCE = 200
 _SCHEMA = pa.schema(
     [
         ("offset", pa.int64()),
@@ -175,21 +176,16 @@ def _names(topics: Topics) -> dict[str, str]:
 
 async def _chunks(log: Log, topic: str, partition: int, first: int, end: int) -> AsyncIterator[list[LogRecord]]:
     """Records of [first, end), as many at once as one file holds."""
-    reader, at, held, size, silent = log.reader(topic, {partition: first}), first, list[LogRecord](), 0, 0
-    try:
-        while at < end:
-            found = [record for record in await reader.poll(_POLL_SECONDS, 200) if record.offset < end]
-            silent = 0 if found else silent + 1
-            if silent > _SILENT_POLLS_MAX:
-                raise Fault("topic-unread", f"{topic} partition {partition} could not be read to {end}: see the broker's log")
-            for record in found:
-                at, size = record.offset + 1, size + len(record.value)
-                held.append(record)
-            if size >= FILE_BYTES_MAX or len(held) >= FILE_RECORDS_MAX or (at >= end and held):
-                yield held
-                held, size = [], 0
-    finally:
-        await reader.close()
+    held, size = list[LogRecord](), 0
+    async for batch in read_between(log, topic, {partition: first}, {partition: end}, _RECORDS_AT_ONCE):
+        for record in batch:
+            size += len(record.value)
+            held.append(record)
+        if size >= FILE_BYTES_MAX or len(held) >= FILE_RECORDS_MAX:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _written(directory: Path, topic: str, partition: int, records: Sequence[LogRecord]) -> BackupFile:

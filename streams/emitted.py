@@ -7,12 +7,10 @@ Before: `varve replay --state`. After: streams/replay.py folds up to there, and 
 import orjson
 
 from streams.log import Log
-from streams.read_whole import read_whole
+from streams.read_whole import read_between, read_whole
 from streams.topics import Topics
-from varve.errors import Unavailable
 
 _LAST_RECORDS = 500  # an event's points fill few
-_SILENT_POLLS_MAX = 40
 
 
 async def emitted(log: Log, topics: Topics) -> tuple[int, ...]:
@@ -32,19 +30,10 @@ async def emitted(log: Log, topics: Topics) -> tuple[int, ...]:
 
 async def _closed(log: Log, topics: Topics, partition: int, first: int, end: int) -> int:
     """The highest position that is closed in [first, end); -1 where none is."""
-    highest, at, silent, reader = -1, first, 0, log.reader(topics.points, {partition: first})
-    try:
-        while at < end:
-            records = await reader.poll(0.5)
-            silent = 0 if records else silent + 1
-            if silent > _SILENT_POLLS_MAX:
-                raise Unavailable("topic-unread", f"{topics.points} could not be read to its end: see the broker's log, then try again")
-            for record in records:
-                at = record.offset + 1
-                if record.header("last") == "1":
-                    highest = max(highest, int(record.header("position") or -1))
-    finally:
-        await reader.close()
+    highest = -1
+    async for batch in read_between(log, topics.points, {partition: first}, {partition: end}):
+        closed = [int(record.header("position") or -1) for record in batch if record.header("last") == "1"]
+        highest = max(highest, *closed, -1)
     return highest
 
 

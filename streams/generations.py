@@ -16,7 +16,7 @@ import orjson
 from streams.log import Log, LogRecord
 from streams.read_whole import read_whole
 from streams.topics import Topics
-from varve.errors import Incorrect, Unavailable
+from varve.errors import Conflict, Incorrect, Unavailable
 
 FIRST = 1
 VIEWS = 1  # of what the fold and the tables make of an event: raise it with every change that old events ask a replay for
@@ -74,6 +74,11 @@ def refuse_name(name: str) -> None:
     """A name stands in topics, databases and addresses."""
     if not _NAME.match(name):
         raise Incorrect("name-incorrect", f"'{name[:60]}' cannot name a generation: up to 40 of a-z, 0-9 and _, a letter first")
+
+
+def name_taken(name: str) -> Conflict:
+    words = f"a generation {name} is kept already: choose another name, or remove it with `varve generations --remove {name}`"
+    return Conflict("generation-kept", words)
 
 
 async def keep(log: Log, topics: Topics, name: str, until: Sequence[int]) -> None:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from streams.fold import fold, pass_over
 from streams.log import Appended, Headers, Log, LogRecord
-from streams.read_whole import read_whole
+from streams.lost_records import refuse_headless
+from streams.read_whole import read_between, read_whole
 from streams.router import kept
 from streams.shell import intake_of
 from streams.state import Change, PartitionState
@@ -26,7 +27,7 @@ from varve.record import Record, split, stamped
 COPIED = 2_000_000  # added to the former partition's number: no intake partition has such a one
 _FROM = "copied-from"  # header: the id of the former log
 _IN_FLIGHT_RECORDS, _IN_FLIGHT_BYTES_MAX = 64, 32 << 20
-_POLL_SECONDS, _SILENT_POLLS_MAX = 0.5, 40
+_RECORDS_AT_ONCE = 50
 Told = Callable[[int], None]  # so many records more
 
 
@@ -51,9 +52,7 @@ async def copied(source: Log, target: Place) -> dict[int, int]:
 async def copy(source: Place, target: Place, before: Mapping[int, int], until: Mapping[int, int], told: Told) -> int:
     """Everything below `until`; `before` as copied() tells it. Cut short, it goes on when called again. How many records were copied that
     had not been before: what the fold did not apply is none."""
-    starts = await source.log.starts(source.topics.events)
-    if any(starts.values()):
-        raise Fault("log-lost-head", f"{source.topics.events} does not begin at 0 any more: its first records are gone")
+    await refuse_headless(source.log, source.topics.events)
     lanes = [_Lane(source, target, partition, before.get(partition, -1), told) for partition in range(source.topics.partitions)]
     await together(lane.run(until[lane.partition]) for lane in lanes)
     return sum(lane.new for lane in lanes)
@@ -74,27 +73,18 @@ class _Lane:
     new: int = 0
 
     async def run(self, until: int) -> None:
-        state = PartitionState(self.partition)
-        reader = self.source.log.reader(self.source.topics.events, {self.partition: 0})
-        silent = 0
-        try:
-            while state.applied + 1 < until:
-                records = [record for record in await reader.poll(_POLL_SECONDS, 50) if record.offset < until]
-                silent = 0 if records else silent + 1
-                if silent > _SILENT_POLLS_MAX:
-                    raise Fault("topic-unread", f"{self.source.topics.events} could not be read to {until}: see the broker's log")
-                for record in records:
-                    if record.offset > state.applied + 1:
-                        raise Fault("log-gap", f"{record.topic} partition {self.partition} lacks record {state.applied + 1}: it is damaged")
-                    parts = await asyncio.to_thread(self._parts, state, record)
-                    for partition, value in parts.items():
-                        await self._append(partition, value, record.offset)
-                    self.new += bool(parts) and record.offset > self.before
-                self.told(len(records))
-            while self.in_flight:
-                await self._settled()
-        finally:
-            await reader.close()
+        state, topic = PartitionState(self.partition), self.source.topics.events
+        async for batch in read_between(self.source.log, topic, {self.partition: 0}, {self.partition: until}, _RECORDS_AT_ONCE):
+            for record in batch:
+                if record.offset > state.applied + 1:
+                    raise Fault("log-gap", f"{record.topic} partition {self.partition} lacks record {state.applied + 1}: it is damaged")
+                parts = await asyncio.to_thread(self._parts, state, record)
+                for partition, value in parts.items():
+                    await self._append(partition, value, record.offset)
+                self.new += bool(parts) and record.offset > self.before
+            self.told(len(batch))
+        while self.in_flight:
+            await self._settled()
 
     def _parts(self, state: PartitionState, record: LogRecord) -> dict[int, bytes]:
         """By partition of the new log."""

@@ -40,6 +40,13 @@ def refuse_lost_tail(topic: str, partition: int, expected: int, end: int) -> Non
         raise LogLost("log-lost-tail", words)
 
 
+async def refuse_headless(log: Log, topic: str) -> None:
+    """For what must be folded from its first record."""
+    if any((await log.starts(topic)).values()):
+        words = f"{topic} does not begin at 0 any more: its first records are gone, and no replay can bring them back"
+        raise Fault("log-lost-head", words)
+
+
 def refuse_lost_head(topic: str, partition: int, expected: int, start: int) -> None:
     if start > expected:
         words = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from streams.changelogs import changelogs
 from streams.dead_letters import Letter, write_letter
 from streams.log import Log, LogReader
+from streams.lost_records import refuse_headless
 from streams.points import PointsRecord
 from streams.read_whole import read_whole
 from streams.recovery import keep_highest
@@ -19,7 +20,7 @@ from streams.shell import FoldShell
 from streams.state import PartitionState
 from streams.together import together
 from streams.topics import Topic, Topics
-from varve.errors import Conflict, Fault
+from varve.errors import Conflict
 
 POLL_SECONDS, POLL_RECORDS_MAX = 0.2, 50
 FLUSH_SECONDS = 5.0  # a state that is written seldom costs little, and a kill costs seconds of folding again
@@ -39,10 +40,7 @@ class Replay:
 
     async def run(self) -> None:
         """For ever where there is no end: what comes meanwhile is folded too. Faults say what is wrong with the log."""
-        starts = await self.log.starts(self.topics.events)
-        if any(starts.values()):
-            words = f"{self.topics.events} does not begin at 0 any more: its first records are gone, and no replay can bring them back"
-            raise Fault("log-lost-head", words)
+        await refuse_headless(self.log, self.topics.events)
         states = await self._states()
         self.folded = {partition: state.applied + 1 for partition, state in states.items()}
         if self.until is not None and any(next_ > end for next_, end in zip(self.folded.values(), self.until, strict=True)):

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from streams.changelogs import own_topics
-from streams.generations import refuse_name
+from streams.generations import name_taken, refuse_name
 from streams.log_kafka import KafkaLog, make_topics, remove_topics
 from streams.replay import Replay
 from varve.errors import Conflict, Incorrect, NotFound
@@ -62,8 +62,7 @@ async def _run(log: KafkaLog, settings: Settings, url: str, name: str, until: st
     replay = Replay(log, replace(log.topics, name=name), tuple(ends[partition] for partition in range(log.topics.partitions)))
     async with Server(url) as server:
         if name in _names(await server.state()):
-            words = f"a generation {name} is kept already: choose another name, or remove it with `varve generations --remove {name}`"
-            raise Conflict("generation-kept", words)
+            raise name_taken(name)
         await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)
         of = sum((await log.ends(log.topics.events)).values())
         say(f"generation {name} is being built of the first {sum(ends.values())} of {of} event records")

@@ -8,25 +8,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 
-from api.answer import Form
+from api.answer import Form, streamed
 from api.doors.timetric import write
 from api.doors.timetric.names import ident_of
 from api.parts import Parts
 from api.request import Caller, caller
+from sink.queries.epoch import in_seconds
 from sink.queries.flat import FLAT
-from sink.queries.query import Query
 from sink.queries.selection import Selection
 
 Who = Annotated[Caller, Depends(caller)]
 CSV = Form("text/csv", "CSV", {})
-_CSV = """SELECT toUnixTimestamp64Micro(r.valid_time) / 1e6 AS seconds, r.value AS value
-FROM (
-{}
-) AS r
-WHERE r.value IS NOT NULL
-ORDER BY r.valid_time"""
 PREFIXES = ("", "/timetric")
 
 
@@ -51,10 +44,10 @@ def _add(routes: APIRouter, parts: Parts, prefix: str) -> None:
         return await write.latest_of(parts, who, ident_of(ident))
 
     @routes.get(f"{prefix}/series/{{ident}}/csv/", operation_id=f"{name}csv")
-    async def csv(ident: str, who: Who) -> Response:
+    async def csv(ident: str, request: Request, who: Who) -> Response:
         """All rows by time: seconds since 1970 and value, without a header; nulls are left out."""
         chosen = await parts.reads.named(who.tenant, [(ident, ident_of(ident))])
-        return StreamingResponse(_rows(parts, who, chosen.ids or ()), media_type="text/csv")
+        return await streamed(request, _rows(parts, who, chosen.ids or ()), CSV.media, {}, None)
 
     @routes.post(f"{prefix}/series/{{ident}}/", operation_id=f"{name}update", status_code=204)
     async def update(ident: str, request: Request, who: Who) -> Response:
@@ -81,7 +74,7 @@ async def _rows(parts: Parts, who: Caller, idents: tuple[uuid.UUID, ...]) -> Asy
             columns=("valid_time", "value"),
         )  # fmt: skip
         page = await parts.reads.values(FLAT, selection)
-        async for piece in parts.reads.stream(Query(_CSV.format(page.query.sql), page.query.parameters), CSV):
+        async for piece in parts.reads.stream(in_seconds(page.query), CSV):
             yield piece
         if page.after is None:
             return

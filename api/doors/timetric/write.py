@@ -109,8 +109,7 @@ async def _clear(parts: Parts, who: Caller, ident: uuid.UUID, stamp: Stamp) -> R
 
 
 async def _refuse_unknown(parts: Parts, who: Caller, ident: uuid.UUID) -> None:
-    if await parts.catalog.learn_id(who.tenant, ident) is None:
-        raise NotFound("series-unknown", f"there is no series {name_of(ident)} in this tenant")
+    await parts.reads.named(who.tenant, [(name_of(ident), ident)])
 
 
 async def _sent(parts: Parts, request: Request) -> tuple[Sent, bytes]:
