@@ -23,6 +23,7 @@ from varve.clock import SystemClock
 from varve.errors import NotFound, Unavailable
 from varve.offline import run_with_log
 from varve.replay_progress import Shown, shown
+from varve.running import one_replay
 from varve.settings import Settings
 
 ASKED_EVERY_SECONDS = 0.5
@@ -52,9 +53,10 @@ def give_way() -> None:
 
 def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
     """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
-    asyncio.run(_answered(wanted.url))
     give_way()
-    return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
+    with one_replay(settings.data):
+        asyncio.run(_answered(wanted.url))
+        return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
 
 
 async def _answered(url: str) -> None:

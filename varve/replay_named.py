@@ -21,6 +21,7 @@ from varve.offline import run_with_log
 from varve.position import Token
 from varve.replay import ASKED_EVERY_SECONDS, Server, beside, give_way, refuse_failed
 from varve.replay_progress import shown
+from varve.running import one_replay
 from varve.settings import Settings
 
 Say = Callable[[str], None]
@@ -30,7 +31,8 @@ def run_named(settings: Settings, url: str, name: str, until: str, say: Say) -> 
     """until: a token that a read gave, or an instant: what was stored before it."""
     refuse_name(name)
     give_way()
-    run_with_log(settings, lambda log: _run(log, settings, url, name, until, say))
+    with one_replay(settings.data):
+        run_with_log(settings, lambda log: _run(log, settings, url, name, until, say))
 
 
 def list_named(url: str, say: Say) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 from varve.errors import Conflict, Unavailable
 from varve.process import Remembered, running
@@ -66,14 +67,33 @@ def directory_held(directory: Path) -> Iterator[None]:
             f"cannot write to the data directory {directory}: {reason.strerror}; give --data a directory that you may write to",
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(lock):
             note = read_note(directory)
             where = f" at {note.url} (pid {note.supervisor.pid})" if note else ""
-            raise Conflict(
-                "already-running",
-                f"`varve up` already runs on {directory}{where}: use that one, stop it with Ctrl-C, or give --data another directory",
-            ) from None
-        os.set_inheritable(lock.fileno(), False)
+            words = f"`varve up` already runs on {directory}{where}: use that one, stop it with Ctrl-C, or give --data another directory"
+            raise Conflict("already-running", words)
         yield
+
+
+@contextmanager
+def one_replay(directory: Path) -> Iterator[None]:
+    """Two would make the same generation, and one would remove what the other has half built. Where there is no data directory, as
+    beside a broker elsewhere, nobody is asked."""
+    if not os.access(directory, os.W_OK):
+        yield
+        return
+    with (directory / "replay.lock").open("w") as lock:
+        if not _locked(lock):
+            words = f"another `varve replay` runs on {directory}: wait until it ends; one that was killed goes on when it is run again"
+            raise Conflict("already-replaying", words)
+        yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Until it is closed, or its process has died."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    os.set_inheritable(lock.fileno(), False)
+    return True

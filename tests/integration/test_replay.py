@@ -76,6 +76,8 @@ def test_reads_are_byte_equal_after_a_replay_though_it_and_the_server_are_killed
         killed.wait()
         going_on = begun(varve)
         kill(varve, "server")
+        second = replay(varve.data)
+        assert second.returncode == 78 and "another `varve replay` runs" in second.stderr, second.stdout + second.stderr
         said, _ = going_on.communicate(timeout=200)
     finally:
         writer.stopped.set()
