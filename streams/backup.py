@@ -14,13 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from streams.log import Headers, Log, LogRecord
+from streams.log import STORED, Headers, Log, LogRecord
 from streams.read_whole import read_between
 from streams.together import together
 from streams.topics import Topics
-from varve.codec import ARROW, decode, encode
-from varve.errors import Conflict, Fault, Incorrect, VarveError
-from varve.record import stamped
+from varve.errors import Conflict, Fault, Incorrect
 
 FORMAT = 1
 MANIFEST = "varve-backup.json"
@@ -193,7 +191,7 @@ def _written(directory: Path, topic: str, partition: int, records: Sequence[LogR
     name = f"{topic}-{partition:03d}-{first:012d}.parquet"
     columns = {
         "offset": [record.offset for record in records],
-        "stored": [record.timestamp for record in records],
+        "stored": [record.stored for record in records],
         "key": [record.key for record in records],
         "value": [record.value for record in records],
         "headers": [[{"name": name, "value": value} for name, value in record.headers] for record in records],
@@ -212,7 +210,7 @@ def _read(directory: Path, file: BackupFile) -> Iterator[list[Mapping[str, objec
 
 
 async def _append(log: Log, topic: str, file: BackupFile, records: Sequence[Mapping[str, object]]) -> None:
-    made = await asyncio.to_thread(lambda: [_restored(file.topic, one) for one in records])
+    made = [_restored(file.topic, one) for one in records]
     appended = await asyncio.gather(*(log.append(topic, file.partition, value, key=key, headers=headers) for key, value, headers in made))
     for one, there in zip(records, appended, strict=True):
         if there.offset != one["offset"] and file.topic == "events":
@@ -221,26 +219,18 @@ async def _append(log: Log, topic: str, file: BackupFile, records: Sequence[Mapp
 
 
 def _restored(topic: str, one: Mapping[str, object]) -> tuple[bytes | None, bytes, Headers]:
-    """An event without a stamp had its record's: the new log's clock would give it another one (I4)."""
+    """Its bytes are what they were. When it was stored is told beside them: the new log's clock would say another time (I4)."""
     key, value, stored = one["key"], one["value"], one["stored"]
     assert isinstance(value, bytes)
     assert isinstance(stored, int)
     assert key is None or isinstance(key, bytes)
     given = one["headers"]
     assert isinstance(given, list)
-    headers: Headers = tuple((str(pair["name"]), bytes(pair["value"])) for pair in given)
+    headers: Headers = tuple((str(pair["name"]), bytes(pair["value"])) for pair in given if pair["name"] != STORED)
     if topic != "events":
         return key, value, headers
-    headers = tuple((name, _former(word) if name == "intake" else word) for name, word in headers)
-    try:
-        kind = next((word.decode() for name, word in headers if name == "content-type"), None)
-        record = decode(value, kind)
-    except (VarveError, UnicodeDecodeError):
-        return key, value, headers  # a dead letter then, and again
-    if all(event.recorded_time is not None for event in record.events):
-        return key, value, headers
-    others = tuple(pair for pair in headers if pair[0] != "content-type")
-    return key, encode(stamped(record, stored)), (*others, ("content-type", ARROW.encode()))
+    former = ((name, _former(word) if name == "intake" else word) for name, word in headers)
+    return key, value, (*former, (STORED, b"%d" % stored))
 
 
 def _former(position: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """The resubmission guard (I3): event ids seen in the last hour of log time, at most a million, with the hash of each body.
 The fold and the route agent ask it; it is remembered in blocks, so that a flush writes only what is new.
 
-Time is the log's: an id counts while its recorded_time is less than an hour behind the newest one asked with.
+Time is the log's: an id counts while its recorded_time is less than an hour behind the newest one asked with, and none is newer than
+its record was stored.
 """
 
 from collections.abc import Iterable

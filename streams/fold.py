@@ -28,7 +28,7 @@ def fold(
         return *pass_over(state, offset), ()
     refused = refusals(record, timestamp)
     work = _work(state, record, offset, timestamp)
-    newest = max(state.newest, int(work.stamps.max()))
+    newest = max(state.newest, min(int(work.stamps.max()), timestamp))  # a producer's clock that is ahead makes no id old
     statuses, seen = _guard(work, {refusal.event: refusal.reason for refusal in refused}, newest)
     made, versions = Made(), dict[int, int]()
     for segment in _segments(record.events):

@@ -115,14 +115,14 @@ def _applied(state: PartitionState, record: LogRecord) -> tuple[Change, Record |
     """None where nothing was: poison, repetitions, refusals. What was not stamped has its record's time (I4)."""
     try:
         decoded = decode(record.value, record.header("content-type"))
-        change, folded, _ = fold(state, decoded, record.offset, record.timestamp, intake_of(record))
+        change, folded, _ = fold(state, decoded, record.offset, record.stored, intake_of(record))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a dead letter, as it was when it was folded first (I6)
         return pass_over(state, record.offset)[0], None
     if not folded.applied:
         return change, None
-    return change, _decided(kept(stamped(decoded, record.timestamp), list(folded.applied)))
+    return change, _decided(kept(stamped(decoded, record.stored), list(folded.applied)))
 
 
 def _decided(record: Record) -> Record:

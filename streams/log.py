@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from varve.instants import LATEST
+
 Headers = tuple[tuple[str, bytes], ...]
+STORED = "stored"
+_DIGITS_MAX = 19
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,14 @@ class LogRecord:
 
     def header(self, name: str) -> str | None:
         return next((value.decode("utf-8", "replace") for key, value in self.headers if key == name), None)
+
+    @property
+    def stored(self) -> int:
+        """The timestamp; of a record that was restored, the one that it had on its first log (I4)."""
+        told = self.header(STORED)
+        if told is None or not told.isdecimal() or len(told) > _DIGITS_MAX or int(told) > LATEST:
+            return self.timestamp
+        return int(told)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class FoldShell:
 
     def _made_of(self, record: LogRecord) -> tuple[Change, list[PointsRecord], Sequence[Refusal]]:
         decoded = decode(record.value, record.header("content-type"))
-        change, folded, refused = fold(self.state, decoded, record.offset, record.timestamp, intake_of(record))
+        change, folded, refused = fold(self.state, decoded, record.offset, record.stored, intake_of(record))
         return change, encode_points(folded), refused
 
     def _passed_over(self, record: LogRecord) -> tuple[Change, list[PointsRecord]]:

@@ -69,7 +69,7 @@ def _events_of(record: LogRecord, who: Caller) -> list[dict[str, Any]]:
     except VarveError:
         return []
     bodies = orjson.loads(encode_json(decoded))
-    position = {"partition": record.partition, "offset": record.offset, "stored": format_instant(record.timestamp)}
+    position = {"partition": record.partition, "offset": record.offset, "stored": format_instant(record.stored)}
     own = [body for event, body in zip(decoded.events, bodies, strict=True) if event.tenant == who.tenant]
     return [{"position": position, **{name: _shown(name, given) for name, given in body.items()}} for body in own]
 

@@ -160,7 +160,7 @@ def _replayed(state: PartitionState, record: LogRecord) -> Iterator[dict[str, An
     intake = record.header("intake")
     position = (int(intake.split("-")[0]), int(intake.split("-")[1])) if intake else None
     try:
-        change, folded, _ = fold(state, decode(record.value, record.header("content-type")), record.offset, record.timestamp, position)
+        change, folded, _ = fold(state, decode(record.value, record.header("content-type")), record.offset, record.stored, position)
     except VarveError:
         change, folded = pass_over(state, record.offset)
     state.take(change)

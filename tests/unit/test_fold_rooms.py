@@ -7,7 +7,9 @@ import numpy as np
 import orjson
 import pytest
 
+from streams.event_ids import HOUR_NS
 from streams.fold import fold
+from streams.log import STORED, LogRecord
 from streams.state import PartitionState, fresh_rows
 from streams.tail import Steps, move_tails
 from varve.codec import decode
@@ -34,3 +36,23 @@ def test_a_series_that_a_record_names_by_id_and_by_key_has_its_key(turned: bool)
     assert not refused
     assert made.tables["series"].column("key").to_pylist() == ["a"]
     assert made.tables["layers"].num_rows == 2
+
+
+def test_a_clock_that_runs_days_ahead_makes_no_event_id_old() -> None:
+    state, now = PartitionState(0), 10**18
+    count = {"type": "points_incremented", "series": "a", "valid_time": [1_000], "value": [1.0], "event_id": "once"}
+    ahead = count | {"event_id": "ahead", "recorded_time": now + 100 * HOUR_NS}
+    applied = []
+    for offset, event in enumerate([count, ahead, count]):
+        change, folded, _ = fold(state, decode(orjson.dumps([event])), offset, now + offset)
+        state.take(change)
+        applied.append(len(folded.applied))
+    assert applied == [1, 1, 0]
+
+
+def test_a_restored_record_is_as_old_as_it_was() -> None:
+    def stored(*headers: tuple[str, bytes]) -> int:
+        return LogRecord("events", 0, 0, 7, None, b"", headers).stored
+
+    assert stored() == stored((STORED, b"soon")) == stored((STORED, b"9" * 40)) == stored((STORED, b"9" * 19)) == 7
+    assert stored((STORED, b"1764000000123456789")) == 1764000000123456789
