@@ -10,6 +10,8 @@ from types import ModuleType
 from fastapi import FastAPI
 
 from api import errors
+from api.doors.datareservoir import routes as datareservoir
+from api.doors.datareservoir.words import WORDING as DATARESERVOIR
 from api.doors.tempodb import routes as tempodb
 from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
@@ -20,7 +22,8 @@ from api.named import NamedGenerations
 from api.native import deletions, entities, events, generations, increments, live, points, rollups, runs, series, status, updates, values
 from api.parts import Parts
 
-_ROOMS = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events, timedb, tempodb, timetric)
+_NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
+_ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -37,7 +40,7 @@ def _app_of(parts: Parts, rooms: Iterable[ModuleType]) -> FastAPI:
     )
     for room in rooms:
         app.include_router(room.router(parts))
-    errors.install(app, (TIMEDB, TEMPODB, TIMETRIC))
+    errors.install(app, (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR))
     return app
 
 

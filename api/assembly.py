@@ -9,9 +9,12 @@ import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from api.clock_guard import ClockGuard
+from api.doors.datareservoir.apply import apply
+from api.doors.datareservoir.uploads import Uploads
 from api.generations import Generations
 from api.health import Health
 from api.lag import Lag
@@ -87,14 +90,16 @@ async def assembled(
     lag = Lag(read.views.vector, settings.http.wait_seconds_max, clock)
     health = Health(source, topics, guard, lag, spool, read.calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, read.views, spool)
+    uploads = Uploads(settings.data, clock)
     generations = Generations(settings, source, topics, store, watermarks, views)
-    parts = Parts(settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations)
+    parts = Parts(settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations, uploads)
     spool.recovering = bool(spool.accepted())
     tasks = {
         "receipts": receipts.run(),
         "clock": guard.run(source, topics.progress),
         "heartbeats": health.run(),
         "spool": _finish_uploads(source, topics, spool, outcomes, read.views),
+        "uploads": uploads.run(partial(apply, parts), partial(_caught_up, source, topics, read.views)),
         "generations": _until_flipped(source, topics),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
@@ -106,6 +111,7 @@ async def assembled(
         for task in tasks.values():
             task.close()
         await generations.close()
+        await uploads.close()
         await spool.settle()
         read.calls.close()
 
@@ -119,9 +125,7 @@ async def _finish_uploads(source: Log, topics: Topics, spool: Spool, outcomes: O
     """Pieces that are on the log already are told by their outcomes, once the store has all that the log had at start."""
     while spool.recovering:
         try:
-            ends = await source.ends(topics.events)
-            token = Token(source.log_id, {partition: end - 1 for partition, end in ends.items() if end})
-            await views.reached(token)
+            await _visible(source, topics, views)
             for event_id in spool.accepted():
                 log.info("finishing the accepted upload %s", event_id)
                 await spool.finish(event_id, outcomes)
@@ -130,3 +134,18 @@ async def _finish_uploads(source: Log, topics: Topics, spool: Spool, outcomes: O
             log.warning("accepted uploads: %s; trying again", error.message)
             await asyncio.sleep(RECOVERY_RETRY_SECONDS)
     await asyncio.Event().wait()
+
+
+async def _caught_up(source: Log, topics: Topics, views: Views) -> None:
+    while True:
+        try:
+            return await _visible(source, topics, views)
+        except Unavailable as error:
+            log.warning("uploaded files: %s; trying again", error.message)
+            await asyncio.sleep(RECOVERY_RETRY_SECONDS)
+
+
+async def _visible(source: Log, topics: Topics, views: Views) -> None:
+    """Returns when the store has all that the log has now."""
+    ends = await source.ends(topics.events)
+    await views.reached(Token(source.log_id, {partition: end - 1 for partition, end in ends.items() if end}))

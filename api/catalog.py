@@ -18,6 +18,7 @@ from varve.record import Record, home_of
 
 ASKED_SECONDS_MAX = 10.0  # a store that hangs must not hold the log
 KNOWN_MAX = 300_000
+NUMBER = "number"  # what a series counts as that was made without a type; it may still get one, so that is not kept
 SeriesKey = tuple[uuid.UUID, uuid.UUID]
 FindTypes = Callable[[uuid.UUID, Sequence[uuid.UUID]], Awaitable[dict[uuid.UUID, str]]]
 
@@ -25,7 +26,7 @@ FindTypes = Callable[[uuid.UUID, Sequence[uuid.UUID]], Awaitable[dict[uuid.UUID,
 class Catalog:
     def __init__(self, find: FindTypes) -> None:
         self._find = find
-        self._known: OrderedDict[SeriesKey, str] = OrderedDict()
+        self._known: OrderedDict[SeriesKey, str] = OrderedDict()  # empty: made without a type
         self._deletions = 0
         self._unasked: set[SeriesKey] = set()  # written while the store did not answer
 
@@ -38,12 +39,14 @@ class Catalog:
         if not len(points):
             return
         await self._learn_if_told(points.targets)
-        self._refuse_unknown(points, {home_of(event) for event in record.events if event.type == "series_defined"})
+        defining = [event for event in record.events if event.type == "series_defined"]
+        self._refuse_unknown(points, {home_of(event) for event in defining})
+        typed = {home_of(event) for event in defining if getattr(event, "value_type", None)}
         kinds = np.array([getattr(event, "value_type", None) or "" for event in record.events])
         for kind in {str(one) for one in kinds} - {""}:
-            if wrong := self._mismatched(points, kind):
+            if wrong := self._mismatched(points, kind, typed):
                 self._known |= await self._asked([points.targets[at] for at in wrong])
-                self._refuse_mismatch(points, kind, (kinds == kind)[points.event])
+                self._refuse_mismatch(points, kind, typed, (kinds == kind)[points.event])
 
     def wrote(self, record: Record) -> None:
         """The record is on the log: its series exist from now on."""
@@ -52,25 +55,28 @@ class Catalog:
             if event.type in ("points_written", "points_incremented", "series_rewritten"):
                 for target in record.points.targets:
                     if (target.tenant, target.series_id) not in self._unasked:
-                        self._known.setdefault((target.tenant, target.series_id), kind or "number")
+                        self._set(target.tenant, target.series_id, kind or "number")
             elif isinstance(event, LatestIncremented) and (ident := home_of(event)) is not None:
-                self._known.setdefault((event.tenant, ident), "number")
+                self._set(event.tenant, ident, "number")
             elif isinstance(event, SeriesDeleted) and (ident := home_of(event)) is not None:
                 self._known.pop((event.tenant, ident), None)
                 self._deletions += 1
             elif event.type == "series_defined" and kind and event.series_id is not None:
-                self._known.setdefault((event.tenant, event.series_id), kind)
+                self._set(event.tenant, event.series_id, kind)
         self._trim()
 
     async def learn_ids(self, tenant: uuid.UUID, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
         """The value types of those that are there."""
         await self._learn([Target(tenant, ident, "") for ident in idents])
-        return {ident: self._known[(tenant, ident)] for ident in idents if (tenant, ident) in self._known}
+        return {ident: self._known[(tenant, ident)] or NUMBER for ident in idents if (tenant, ident) in self._known}
 
     async def learn_id(self, tenant: uuid.UUID, ident: uuid.UUID) -> str | None:
         """The series' value type; None where there is no such series."""
-        await self._learn((Target(tenant, ident, ""),))
-        return self._known.get((tenant, ident))
+        return (await self.learn_ids(tenant, (ident,))).get(ident)
+
+    def _set(self, tenant: uuid.UUID, ident: uuid.UUID, kind: str) -> None:
+        if not self._known.get((tenant, ident)):
+            self._known[(tenant, ident)] = kind
 
     async def _learn_if_told(self, targets: Sequence[Target]) -> None:
         """A series named by its key is made by its first write, so an outage of the store stops nobody from writing to the log: what
@@ -86,7 +92,7 @@ class Catalog:
             self._unasked.update((target.tenant, target.series_id) for target in unknown)
 
     async def _learn(self, targets: Sequence[Target]) -> None:
-        missing = [target for target in targets if (target.tenant, target.series_id) not in self._known]
+        missing = [target for target in targets if not self._known.get((target.tenant, target.series_id))]
         if missing:
             self._known |= await self._asked(missing)
             self._unasked.difference_update((target.tenant, target.series_id) for target in missing)
@@ -127,16 +133,24 @@ class Catalog:
         bad = tuple(BadRow(int(row), "series_id", f"{points.targets[points.target[row]].series_id} is unknown") for row in rows)
         raise _unknown(named, bad)
 
-    def _mismatched(self, points: Points, kind: str) -> list[int]:
-        return [at for at, target in enumerate(points.targets) if self._known.get((target.tenant, target.series_id), kind) != kind]
+    def _mismatched(self, points: Points, kind: str, typed: set[uuid.UUID | None]) -> list[int]:
+        """typed: series that get their type by the record itself, where they have none."""
+        found = []
+        for at, target in enumerate(points.targets):
+            holds = self._known.get((target.tenant, target.series_id), kind) or (kind if target.series_id in typed else NUMBER)
+            if holds != kind:
+                found.append(at)
+        return found
 
-    def _refuse_mismatch(self, points: Points, kind: str, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
-        wrong = self._mismatched(points, kind)
+    def _refuse_mismatch(
+        self, points: Points, kind: str, typed: set[uuid.UUID | None], chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    ) -> None:
+        wrong = self._mismatched(points, kind, typed)
         rows = np.flatnonzero(np.isin(points.target, np.array(wrong)) & chosen)[:ROWS_LISTED_MAX]
         if not len(rows):
             return
         target = points.targets[points.target[rows[0]]]
-        holds = self._known[(target.tenant, target.series_id)]
+        holds = self._known[(target.tenant, target.series_id)] or NUMBER
         bad = tuple(BadRow(int(row), "value", f"is {kind}, the series holds {holds}") for row in rows)
         raise Incorrect("value-type", f"series {target.key or target.series_id} holds {holds}, not {kind}", bad)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from api.catalog import Catalog
+from api.doors.datareservoir.uploads import Uploads
 from api.generations import Generations
 from api.health import Health
 from api.reads import Reads
@@ -28,3 +29,4 @@ class Parts:
     reads: Reads
     health: Health
     generations: Generations
+    uploads: Uploads

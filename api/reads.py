@@ -4,9 +4,9 @@ Before: routes with a tenant and words. After: sink/reads.py makes the page, sto
 """
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from api.answer import Form
 from api.catalog import Catalog
@@ -25,6 +25,7 @@ from sink.queries.entities import EntitySearch, entities, entity_versions
 from sink.queries.latest import LATEST
 from sink.queries.layer import layer, series_version
 from sink.queries.query import Query
+from sink.queries.rollup import extent
 from sink.queries.runs import RunSearch, runs
 from sink.queries.selection import Selection
 from sink.queries.series import series
@@ -35,6 +36,8 @@ from sink.store import Store
 from varve.errors import Fault, NotFound
 from varve.events import ValueType
 from varve.position import Token
+
+T = TypeVar("T")
 
 __all__ = ["Cell", "CellState", "Chosen", "Reads", "SeriesFilter"]
 
@@ -123,6 +126,16 @@ class Reads:
         """The flat read's points as a table, column `value`: to be thinned or interpolated."""
         return await self._calls.call(lambda store: rollups.points(store, selection))
 
+    async def held(self, tenant: uuid.UUID, ident: uuid.UUID) -> str | None:
+        """What the series' values are; empty where it was made without a type and holds nothing yet, None where there is none."""
+        kind = (await self._lookups.value_types(tenant, [ident])).get(ident)
+        if kind == "" and await self._calls.call(lambda store: store.rows(extent(self._everything(tenant, ident)))[0]["layers"]):
+            return "number"
+        return kind
+
+    def _everything(self, tenant: uuid.UUID, ident: uuid.UUID) -> Selection:
+        return Selection(tenant, self.watermark(self._views.vector()), (ident,))
+
     async def span(self, selection: Selection) -> tuple[int, int]:
         """[from, until): of the selection, or of what its series have."""
         return await self._calls.call(lambda store: rollups.span(store, selection))
@@ -137,6 +150,14 @@ class Reads:
     def stream(self, query: Query, form: Form) -> AsyncIterator[bytes]:
         settings = ", ".join(f"{name} = {value!r}" for name, value in form.settings.items())
         return self._calls.stream(Query(query.sql + (f"\nSETTINGS {settings}" if settings else ""), query.parameters), form.format)
+
+    def pieces(self, work: Callable[[Store], Iterator[bytes]]) -> AsyncIterator[bytes]:
+        """Bytes that a door makes of the store's answers by itself."""
+        return self._calls.pieces(work)
+
+    async def ask(self, work: Callable[[Store], T]) -> T:
+        """A door's own question, in one turn of a thread."""
+        return await self._calls.call(work)
 
     async def series(
         self,

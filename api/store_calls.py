@@ -39,8 +39,12 @@ class StoreCalls:
     async def ping(self) -> None:
         await self._call(self._store.ping)
 
-    async def stream(self, query: Query, form: str) -> AsyncIterator[bytes]:
-        pieces: Iterator[bytes] = self._store.stream(query, form)
+    def stream(self, query: Query, form: str) -> AsyncIterator[bytes]:
+        return self.pieces(lambda store: store.stream(query, form))
+
+    async def pieces(self, work: Callable[[Store], Iterator[bytes]]) -> AsyncIterator[bytes]:
+        """What it makes of the store's answers, none of them empty; a turn of a thread each."""
+        pieces = work(self._store)
         try:
             while piece := await self._call(lambda: next(pieces, b"")):
                 yield piece

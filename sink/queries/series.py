@@ -35,12 +35,7 @@ class SeriesSearch:
 
 
 def series(search: SeriesSearch) -> Query:
-    where, bound = ["s.tenant = {tenant:UUID}"], dict[str, object](tenant=search.tenant)
-    if search.watermark is not None:
-        where.append(visible("s", search.watermark, bound))
-    if search.ids is not None:
-        where.append("s.series_id IN {ids:Array(UUID)}")
-        bound["ids"] = list(search.ids)
+    where, bound = _whose(search)
     conditions = _conditions(search, bound)
     tail = "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
     page = "\nLIMIT {limit:UInt64}" if search.limit is not None else ""
@@ -54,17 +49,28 @@ def series(search: SeriesSearch) -> Query:
 
 
 def value_types(tenant: uuid.UUID, ids: tuple[uuid.UUID, ...]) -> Query:
-    """series_id, value_type of those that exist, whether visible yet or not: a value type never changes."""
-    found = series(SeriesSearch(tenant, ids=ids))
-    return Query(f"SELECT v.series_id AS series_id, v.value_type AS value_type FROM (\n{found.sql}\n) AS v", found.parameters)
+    """series_id, value_type of those that exist, whether visible yet or not: a value type never changes. Empty: it has none yet."""
+    search = SeriesSearch(tenant, ids=ids)
+    where, bound = _whose(search)
+    columns = f"s.series_id AS series_id, ifNull({_newest('value_type')}, '') AS value_type, {_newest('deleted')} AS deleted"
+    folded = f"SELECT {columns}\nFROM series AS s\nWHERE " + "\n  AND ".join(where) + "\nGROUP BY s.series_id"
+    return Query(f"SELECT v.series_id AS series_id, v.value_type AS value_type FROM (\n{folded}\n) AS v\nWHERE v.deleted = 0", bound)
+
+
+def _whose(search: SeriesSearch) -> tuple[list[str], dict[str, object]]:
+    where, bound = ["s.tenant = {tenant:UUID}"], dict[str, object](tenant=search.tenant)
+    if search.watermark is not None:
+        where.append(visible("s", search.watermark, bound))
+    if search.ids is not None:
+        where.append("s.series_id IN {ids:Array(UUID)}")
+        bound["ids"] = list(search.ids)
+    return where, bound
 
 
 def _folded(where: list[str]) -> str:
     """One row a series; each field from the row of highest version whose mask has its bit (order of SERIES_FIELDS)."""
-    fields = [
-        f"tupleElement(argMaxIf(tuple(s.{name}), s.version, bitTest(s.mask, {bit})), 1) AS {name}" for bit, name in enumerate(SERIES_FIELDS)
-    ]
-    fields[SERIES_FIELDS.index("value_type")] = _value_type()
+    fields = [f"{_newest(name)} AS {name}" for name in SERIES_FIELDS]
+    fields[SERIES_FIELDS.index("value_type")] = f"ifNull({_newest('value_type')}, 'number') AS value_type"
     fields += [
         f"arrayMin(r -> if(r.1 > {_GONE}, r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time",
         "max(s.recorded_time) AS changed_time",
@@ -78,9 +84,8 @@ def _folded(where: list[str]) -> str:
 _GONE = f"maxIf(s.version, bitTest(s.mask, {SERIES_FIELDS.index('deleted')}) AND s.deleted = 1)"  # a series may come back
 
 
-def _value_type() -> str:
-    bit = SERIES_FIELDS.index("value_type")
-    return f"ifNull(tupleElement(argMaxIf(tuple(s.value_type), s.version, bitTest(s.mask, {bit})), 1), 'number') AS value_type"
+def _newest(name: str) -> str:
+    return f"tupleElement(argMaxIf(tuple(s.{name}), s.version, bitTest(s.mask, {SERIES_FIELDS.index(name)})), 1)"
 
 
 def _conditions(search: SeriesSearch, bound: dict[str, object]) -> list[str]:

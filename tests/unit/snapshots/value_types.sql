@@ -1,26 +1,8 @@
 SELECT v.series_id AS series_id, v.value_type AS value_type FROM (
-SELECT c.series_id AS series_id, c.key AS key, c.name AS name, c.description AS description, c.unit AS unit, c.value_type AS value_type, c.tags AS tags, c.attributes AS attributes, c.labels AS labels, c.created_time AS created_time, c.changed_time AS changed_time, c.changed_by AS changed_by, c.version AS version
-FROM (
-SELECT
-  s.series_id AS series_id,
-  tupleElement(argMaxIf(tuple(s.key), s.version, bitTest(s.mask, 0)), 1) AS key,
-  tupleElement(argMaxIf(tuple(s.name), s.version, bitTest(s.mask, 1)), 1) AS name,
-  tupleElement(argMaxIf(tuple(s.description), s.version, bitTest(s.mask, 2)), 1) AS description,
-  tupleElement(argMaxIf(tuple(s.unit), s.version, bitTest(s.mask, 3)), 1) AS unit,
-  ifNull(tupleElement(argMaxIf(tuple(s.value_type), s.version, bitTest(s.mask, 4)), 1), 'number') AS value_type,
-  tupleElement(argMaxIf(tuple(s.tags), s.version, bitTest(s.mask, 5)), 1) AS tags,
-  tupleElement(argMaxIf(tuple(s.attributes), s.version, bitTest(s.mask, 6)), 1) AS attributes,
-  tupleElement(argMaxIf(tuple(s.labels), s.version, bitTest(s.mask, 7)), 1) AS labels,
-  tupleElement(argMaxIf(tuple(s.deleted), s.version, bitTest(s.mask, 8)), 1) AS deleted,
-  arrayMin(r -> if(r.1 > maxIf(s.version, bitTest(s.mask, 8) AND s.deleted = 1), r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time,
-  max(s.recorded_time) AS changed_time,
-  argMax(s.changed_by, s.version) AS changed_by,
-  max(s.version) AS version
+SELECT s.series_id AS series_id, ifNull(tupleElement(argMaxIf(tuple(s.value_type), s.version, bitTest(s.mask, 4)), 1), '') AS value_type, tupleElement(argMaxIf(tuple(s.deleted), s.version, bitTest(s.mask, 8)), 1) AS deleted
 FROM series AS s
 WHERE s.tenant = {tenant:UUID}
   AND s.series_id IN {ids:Array(UUID)}
 GROUP BY s.series_id
-) AS c
-WHERE c.deleted = 0
-ORDER BY ifNull(c.key, ''), c.series_id
 ) AS v
+WHERE v.deleted = 0

@@ -1,0 +1,158 @@
+"""DataReservoir's door, by its client's requests: an address, the lines, commit, status, create or add; days and their texts."""
+
+import base64
+import hashlib
+import re
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.api_server import Served
+
+API = "/datareservoir/api"
+DAY = 86_400 * 10**9
+
+
+def put(http: httpx.Client, csv: str | bytes) -> str:
+    """The id of a committed file."""
+    told = http.post(f"{API}/files/upload").json()
+    content = csv.encode() if isinstance(csv, str) else csv
+    answer = httpx.put(told["Endpoint"], content=content, headers={"x-ms-blob-type": "BlockBlob"})
+    assert answer.status_code == 201, answer.text
+    assert http.post(f"{API}/files/commit", json={"FileId": told["FileId"]}).status_code == 204
+    return str(told["FileId"])
+
+
+def status(http: httpx.Client, file: str) -> tuple[str, str]:
+    told = http.get(f"{API}/files/{file}/status").json()
+    return told["State"], told["StateMessage"]
+
+
+def created(http: httpx.Client, csv: str) -> str:
+    file = put(http, csv)
+    assert status(http, file) == ("Ready", "")
+    answer = http.post(f"{API}/timeseries/create", data={"FileId": file})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["TimeSeriesId"])
+
+
+def added(http: httpx.Client, ident: str, csv: str) -> httpx.Response:
+    file = put(http, csv)
+    assert status(http, file) == ("Ready", "")
+    return http.post(f"{API}/timeseries/add", data={"TimeSeriesId": ident, "FileId": file})
+
+
+def days(http: httpx.Client, ident: str, start: int = 0, end: int = 9214646399999999999) -> list[dict[str, Any]]:
+    answer = http.get(f"{API}/timeseries/{ident}/data/days?start={start}&end={end}")
+    assert answer.status_code == 200, answer.text
+    return [chunk for file in answer.json()["Files"] for chunk in file["Chunks"]]
+
+
+def texts(http: httpx.Client, ident: str) -> dict[int, str]:
+    return {chunk["DaysSinceEpoch"]: httpx.get(chunk["Endpoint"]).text for chunk in days(http, ident)}
+
+
+def test_a_file_becomes_a_series_of_days_each_with_its_md5(http: httpx.Client) -> None:
+    ident = created(http, f"5,1.5\n{DAY - 1},2\n{DAY},-3e300\n{3 * DAY},\n{4 * DAY + 1},0.1\n")
+    chunks = days(http, ident)
+    assert [chunk["DaysSinceEpoch"] for chunk in chunks] == [0, 1, 4]  # a day of nothing but a null has no text
+    for chunk in chunks:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/datareservoir/days/.*", chunk["Endpoint"])
+        body = httpx.get(chunk["Endpoint"], headers={"Accept-Encoding": "gzip"})
+        assert base64.b64encode(hashlib.md5(body.content).digest()).decode() == chunk["ContentMd5"]
+    assert [float(line.split(",")[1]) for text in texts(http, ident).values() for line in text.splitlines()] == [1.5, 2, -3e300, 0.1]
+    assert [chunk["DaysSinceEpoch"] for chunk in days(http, ident, DAY, 2 * DAY - 1)] == [1]
+    assert http.get(f"{API}/timeseries/{ident}/data/days?start={DAY * 9}&end={DAY * 10}").json() == {"Files": []}
+
+
+def test_a_day_keeps_path_and_md5_until_its_bytes_change(http: httpx.Client) -> None:
+    ident = created(http, "".join(f"{day * DAY + second},{second}\n" for day in range(3) for second in range(5)))
+    before = days(http, ident)
+    assert added(http, ident, f"{3 * DAY},1\n").status_code == 200
+    after = days(http, ident)
+    kept = [(one["Path"], one["ContentMd5"]) for one in before]
+    assert [(one["Path"], one["ContentMd5"]) for one in after[:3]] == kept and len(after) == 4
+    assert added(http, ident, "0,0\n").status_code == 200  # the same value once more
+    assert [(one["Path"], one["ContentMd5"]) for one in days(http, ident)[:3]] == kept
+    assert added(http, ident, f"{DAY},7\n").status_code == 200
+    changed = [(one["Path"], one["ContentMd5"]) for one in days(http, ident)]
+    assert [one == two for one, two in zip(changed[:3], kept, strict=True)] == [True, False, True]
+    old = httpx.get(after[1]["Endpoint"]).content  # what the list of then saw
+    assert base64.b64encode(hashlib.md5(old).digest()).decode() == after[1]["ContentMd5"]
+
+
+def test_the_same_calls_again_are_the_same_series_and_count_once(http: httpx.Client) -> None:
+    file = put(http, "0,1\n1,2\n")
+    first, again = (http.post(f"{API}/timeseries/create", data={"FileId": file}).json() for _ in range(2))
+    assert first == again
+    assert http.post(f"{API}/files/commit", json={"FileId": file}).status_code == 204
+    history = http.get("/api/v1/values/history", params={"series_id": first["TimeSeriesId"]}).json()
+    assert len(history["data"]) == 2
+    other = http.put(f"{API}/timeseries/{uuid.uuid4()}").json()["TimeSeriesId"]
+    refused = http.post(f"{API}/timeseries/add", data={"TimeSeriesId": other, "FileId": file})
+    assert refused.status_code == 409 and "taken already" in refused.json()["Message"]
+
+
+@pytest.mark.parametrize(
+    ("csv", "words"),
+    [
+        ("0,1\n1\n", "line 2: is not a time and a value"),
+        ("0,1\n1,2,3\n", "line 2: is not a time and a value"),
+        ("0,1\n1,much\n", "line 2: the value 'much' is not a finite number"),
+        ("0,1\n1,inf\n", "line 2: the value 'inf' is not a finite number"),
+        ("0,1\n5,2\n4,3\n", "line 3: the time 4 comes after 5"),
+        ("0,1\n0,2\n", "line 2: the time 0 comes twice"),
+        ("0,1\nnoon,2\n", "line 2: the time 'noon' is not a whole number"),
+        ("0,1\n99999999999999999999,2\n", "line 2: the time '99999999999999999999' is not"),
+        ("-9214560000000000000,1\n", "line 1: the time -9214560000000000000 lies outside"),
+        ("0,1\n\n1,2\n", "line 2: the time '' is not"),
+        ("0,a\n1," + "b" * (1 << 21) + "\n", "line 2: the text is longer than"),
+        (b"0,\xff\xfe\n", "not UTF-8"),
+    ],
+)
+def test_a_file_that_is_wrong_fails_with_its_line_and_is_ignored(http: httpx.Client, csv: str | bytes, words: str) -> None:
+    file = put(http, csv)
+    state, message = status(http, file)
+    assert state == "Failed" and words in message, message
+    told = http.post(f"{API}/timeseries/create", data={"FileId": file})
+    assert told.status_code == 200 and told.json()["State"] == "Failed"
+    assert http.get("/api/v1/series").json()["series"] == []
+
+
+def test_words_are_served_as_they_are_and_numbers_among_them_too(http: httpx.Client) -> None:
+    ident = created(http, '0,a\n1,"b,c"\n2,"d""e"\n3,"f\ng"\n4,\n')
+    assert added(http, ident, "5,1.50\n").status_code == 200
+    assert texts(http, ident) == {0: '0,a\n1,b,c\n2,d"e\n3,f g\n5,1.50\n'}
+    exact = http.get("/api/v1/values/flat", params={"series_id": ident}).json()["data"]
+    assert [row["value"] for row in exact] == ["a", "b,c", 'd"e', "f\ng", None, "1.50"]
+    flags = created(http, "0,True\n1,False\n")
+    assert texts(http, flags) == {0: "0,True\n1,False\n"}
+    assert added(http, flags, "2,5\n").status_code == 422
+
+
+def test_an_empty_series_takes_its_type_from_its_first_points(http: httpx.Client) -> None:
+    ident = str(uuid.uuid4())
+    assert http.put(f"{API}/timeseries/{ident}").json() == {"TimeSeriesId": ident}
+    about = http.get(f"{API}/timeseries/{ident}").json()
+    assert (about["TimeOfFirstSample"], about["TimeOfLastSample"]) == (0, -1)
+    assert added(http, ident, "0,a\n").status_code == 200
+    assert added(http, ident, "1,b\n").json()["TimeOfLastSample"] == 1
+    assert http.get(f"/api/v1/series/{ident}").json()["value_type"] == "text"
+    assert texts(http, ident) == {0: "0,a\n1,b\n"}
+
+
+def test_a_series_that_is_deleted_is_gone(http: httpx.Client) -> None:
+    ident = created(http, "0,1\n")
+    assert http.delete(f"{API}/timeseries/{ident}").status_code == 204
+    for path in (f"timeseries/{ident}", f"timeseries/{ident}/data/days?start=0&end=1", "timeseries/none", "files/none/status"):
+        answer = http.get(f"{API}/{path}")
+        assert answer.status_code == 404 and "there is no" in answer.json()["Message"]
+    assert http.post(f"{API}/timeseries/add", data={"TimeSeriesId": ident, "FileId": put(http, "1,1\n")}).status_code == 404
+
+
+def test_the_secret_stays_with_the_data_directory_and_is_nobody_elses(served: Served, http: httpx.Client) -> None:
+    created(http, "0,1\n")
+    secret = served.data / "signing.key"
+    assert len(secret.read_bytes()) == 32 and secret.stat().st_mode & 0o077 == 0
