@@ -20,10 +20,11 @@ quick: lint  ## lint, types, and the tests that need no broker; under a minute
 	$(BIN)/python -m pytest -q tests/tidy tests/unit -m "not slow and not docker and not soak and not sim"
 
 test: lint  ## everything but soak and sim
-	$(BIN)/python -m pytest -m "not soak and not sim"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not sim"
 
-soak: $(READY)  ## the kill -9 tests again and again; takes long
+soak: $(READY)  ## the kill -9 tests again and again, and ten times as many drawn cases; takes long
 	$(BIN)/python -m pytest -m soak --timeout 3600
+	VARVE_TEST_CASES=10 $(BIN)/python -m pytest tests/stateful --timeout 3600
 
 sim: $(READY)  ## many seeds of the simulation (SEEDS=1000 FIRST=1; SEEDS=1 FIRST=4711 is one history again)
 	VARVE_SIM_SEEDS=$(or $(SEEDS),600) VARVE_SIM_FIRST=$(or $(FIRST),1) $(BIN)/python -m pytest -m sim -q -s

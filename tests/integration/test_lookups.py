@@ -18,6 +18,7 @@ from sink.queries.selection import Selection
 from sink.store import Store
 from streams.points import DELETIONS
 from tests import oracle
+from tests.cases import cases
 from tests.store_rows import NO_RUN, layers_table, opened, table_of
 from varve.instants import EARLIEST, LATEST
 
@@ -71,7 +72,7 @@ def insert(store: Store, layers: list[oracle.Layer], deletions: list[oracle.Dele
             store.insert("deletions", table_of(DELETIONS, deletions))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(found=rows(), run=st.sampled_from((None, RUN)))
 def test_cells_are_as_flat_reads_say_of_all_or_of_one_run(
     store: Store, found: tuple[list[oracle.Layer], list[oracle.Deletion]], run: uuid.UUID | None
@@ -93,7 +94,7 @@ def test_cells_are_as_flat_reads_say_of_all_or_of_one_run(
         assert state.versions[-1] >= row["version"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(found=rows(), chosen=st.sets(st.sampled_from(INSTANTS), min_size=1), version=st.integers(1, 9))
 def test_values_at_a_version_count_nothing_that_came_later(
     store: Store, found: tuple[list[oracle.Layer], list[oracle.Deletion]], chosen: set[int], version: int

@@ -26,6 +26,7 @@ from sink.watermark import Watermarks
 from streams.aggregate import AGGREGATE, aggregated, merged
 from streams.points import DELETIONS, ROLLUPS, STALE, STEPS
 from tests import oracle
+from tests.cases import cases
 from tests.conftest import wait_until
 from tests.store_rows import NO_RUN, layers_table, opened, table_of
 from varve.clock import SystemClock
@@ -147,7 +148,7 @@ def events(draw: st.DrawFn, series: list[uuid.UUID]) -> list[Row]:
     return found
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_no_read_ever_uses_a_wrong_row(store: Store, drawn: st.DataObject) -> None:
     tenant = uuid.UUID(int=next(_tenants) << 64 | 9)

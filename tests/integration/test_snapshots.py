@@ -18,7 +18,7 @@ from varve.instants import parse_instant
 pytestmark = pytest.mark.slow
 START = 1_735_689_600 * 10**9  # 2025-01-01
 MINUTE_NS = 60 * 10**9
-LOOPS = 24
+LOOPS = 12
 PERIODS = (("15min", 15), ("1hour", 60), ("1day", 1440))
 SPAN = {"from": "2025-01-01T00:00:00Z", "until": "2025-01-04T00:00:00Z"}
 

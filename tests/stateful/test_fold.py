@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams.fold import fold, pass_over
 from streams.state import PartitionState, position_of
+from tests.cases import cases
 from varve.codec import decode, encode
 from varve.columns import Target, make_points
 from varve.events import PointsWritten, SeriesDefined
@@ -127,7 +128,7 @@ def layer_rows(found: list[dict[str, Any]]) -> list[tuple[int, int, int, int, in
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 @given(logs)
 def test_the_fold_gives_what_folding_row_by_row_gives(log: list[list[dict[str, Any]]]) -> None:
     oracle, state = Oracle(), PartitionState(0)
@@ -142,7 +143,7 @@ def test_the_fold_gives_what_folding_row_by_row_gives(log: list[list[dict[str, A
     assert len(found["series"]) == len(oracle.series)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(logs, st.data())
 def test_a_crash_at_any_moment_of_a_flush_changes_nothing(log: list[list[dict[str, Any]]], draw: st.DataObject) -> None:
     """I3: the state is flushed at random, the last flush is cut anywhere; folding on gives the rows of an undisturbed fold."""

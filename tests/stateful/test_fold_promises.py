@@ -15,6 +15,7 @@ from streams import buckets
 from streams.fold import fold
 from streams.points import STEPS
 from streams.state import PartitionState
+from tests.cases import cases
 from tests.ledger import DAY, MINUTE, NOON, SECOND, SERIES, Event, Ledger, logs, named, record_of
 from varve.codec import decode, encode
 
@@ -44,7 +45,7 @@ def number_of(one: dict[str, Any]) -> int:
     return SERIES.index(uuid.UUID(bytes=one["series_id"]))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=cases(250), deadline=None)
 @given(logs)
 def test_layers_running_values_and_rollup_rows_are_what_the_ledger_says(log: list[list[Event]]) -> None:
     ledger, found = folded(log)

@@ -22,6 +22,7 @@ from sink.stored import Gaps
 from streams.aggregate import singles
 from streams.points import DELETIONS, ROLLUPS, STALE, STEPS
 from tests import oracle
+from tests.cases import cases
 from tests.rollup_oracle import FUNCTIONS, rolled
 from tests.store_rows import layers_table, opened, table_of
 from varve.errors import Incorrect
@@ -144,7 +145,7 @@ def assert_same(found: RollupTable, wanted: list[tuple[uuid.UUID, int, dict[str,
             ), name
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     world=written(),
     period=st.sampled_from(PERIODS),
@@ -173,7 +174,7 @@ def listed_exactly(table: RollupTable) -> list[tuple[uuid.UUID, int, dict[str, f
     return [(table.series[index], at, {"value": value}) for index, at, value in rows]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     world=written(),
     period=st.sampled_from(PERIODS),

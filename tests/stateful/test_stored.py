@@ -16,6 +16,7 @@ from sink.queries.selection import Selection
 from sink.store import Store
 from sink.stored import Stored, stored
 from streams.points import ROLLUPS, STALE
+from tests.cases import cases
 from tests.store_rows import opened, table_of
 from varve.instants import EARLIEST, LATEST, NS_PER_SECOND
 from varve.series import partition_of
@@ -152,7 +153,7 @@ def distinct(rows: list[Row]) -> list[Row]:
     return list({(row["series_id"], row["step_seconds"], row["bucket"], row["covers"]): row for row in rows}.values())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_the_rows_used_and_the_gaps_are_those_of_the_oracle(store: Store, drawn: st.DataObject) -> None:
     rows, marks, selection, edges = drawn.draw(worlds())

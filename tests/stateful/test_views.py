@@ -24,6 +24,7 @@ from sink.reads import page_of
 from sink.store import Store
 from streams.points import DELETIONS
 from tests import oracle
+from tests.cases import cases
 from tests.store_rows import NO_RUN, layers_table, opened, rows_of, table_of
 from varve.instants import EARLIEST, parse_instant
 from varve.instants import LATEST as LATEST_INSTANT
@@ -166,7 +167,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.DataObject, kind: str) -> None:
     found, gone = drawn.draw(written(*KINDS[kind]))
@@ -179,7 +180,7 @@ def test_every_shape_answers_as_the_oracle_page_by_page(store: Store, drawn: st.
 
 
 @pytest.mark.parametrize("kind", ["full-sets", "full-sets-deleted"])
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 def test_plain_and_folded_queries_agree_where_every_layer_is_a_full_set(store: Store, drawn: st.DataObject, kind: str) -> None:
     found, gone = drawn.draw(written(*KINDS[kind]))

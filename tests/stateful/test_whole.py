@@ -32,6 +32,7 @@ from streams import buckets
 from streams.fold import fold
 from streams.state import PartitionState
 from tests import oracle
+from tests.cases import cases
 from tests.ledger import DAY, MINUTE, NOON, SECOND, SERIES, Event, Ledger, logs, record_of
 from tests.rollup_oracle import FUNCTIONS, rolled
 from tests.store_rows import opened, rows_of
@@ -141,7 +142,7 @@ def as_uuid(given: Any) -> uuid.UUID:
     return given if isinstance(given, uuid.UUID) else uuid.UUID(bytes=given)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=cases(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(log=logs, drawn=st.data())
 def test_the_whole_answers_as_the_oracles_whatever_happens_when(store: Store, log: list[list[Event]], drawn: st.DataObject) -> None:
     system = System(store)
