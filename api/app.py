@@ -10,6 +10,7 @@ from types import ModuleType
 from fastapi import FastAPI
 
 from api import errors
+from api.access.guard import guard
 from api.doors.datareservoir import routes as datareservoir
 from api.doors.datareservoir.words import WORDING as DATARESERVOIR
 from api.doors.tempodb import routes as tempodb
@@ -19,7 +20,22 @@ from api.doors.timedb.words import WORDING as TIMEDB
 from api.doors.timetric import routes as timetric
 from api.doors.timetric.words import WORDING as TIMETRIC
 from api.named import NamedGenerations
-from api.native import deletions, entities, events, generations, increments, live, points, rollups, runs, series, status, updates, values
+from api.native import (
+    deletions,
+    entities,
+    events,
+    generations,
+    increments,
+    live,
+    points,
+    rollups,
+    runs,
+    series,
+    status,
+    updates,
+    users,
+    values,
+)
 from api.parts import Parts
 
 _NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
@@ -27,8 +43,13 @@ _ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir)
 
 
 def create_app(parts: Parts) -> FastAPI:
-    app = _app_of(parts, (status, generations, *_ROOMS))
-    app.mount("/generations", NamedGenerations(parts, lambda own: _app_of(own, (status, *_ROOMS))))
+    app = _app_of(parts, (status, generations, users, *_ROOMS))
+    app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (status, *_ROOMS)), own)))
+    return _guarded(app, parts)
+
+
+def _guarded(app: FastAPI, parts: Parts) -> FastAPI:
+    guard(app.routes, parts)
     return app
 
 
@@ -39,7 +60,7 @@ def _app_of(parts: Parts, rooms: Iterable[ModuleType]) -> FastAPI:
         description="Bitemporal time series: nothing is ever overwritten. Native routes under /api/v1; TimeDB's at /.",
     )
     for room in rooms:
-        app.include_router(room.router(parts))
+        app.router.routes.extend(room.router(parts).routes)  # not include_router, which makes its own of each when asked
     errors.install(app, (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR))
     return app
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from api.access.access import Access
+from api.access.directory import Directory
 from api.clock_guard import ClockGuard
 from api.doors.datareservoir.apply import apply
 from api.doors.datareservoir.uploads import Uploads
@@ -37,6 +39,7 @@ from varve.clock import Clock
 from varve.errors import Unavailable, VarveError
 from varve.position import Token
 from varve.settings import Settings
+from varve.tokens import Signer, secret_of
 
 log = logging.getLogger(__name__)
 RECOVERY_RETRY_SECONDS = 1.0
@@ -92,7 +95,11 @@ async def assembled(
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, read.views, spool)
     uploads = Uploads(settings.data, clock)
     generations = Generations(settings, source, topics, store, watermarks, views)
-    parts = Parts(settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations, uploads)
+    directory = Directory(source, topics, read.calls, read.views, clock)
+    access = Access(settings.access, Signer(await asyncio.to_thread(secret_of, settings)), directory, clock)
+    parts = Parts(
+        settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations, uploads, access
+    )  # fmt: skip
     spool.recovering = bool(spool.accepted())
     tasks = {
         "receipts": receipts.run(),
@@ -103,6 +110,8 @@ async def assembled(
         "generations": _until_flipped(source, topics),
         "sink": sink.run() if sink else follow_progress(source, topics, watermarks),
     }
+    if access.on:
+        tasks["users"] = directory.run()
     if sink:
         tasks["refresh"] = Refresh(store, watermarks, clock, settings.store.refresh_seconds).run()
     try:
@@ -112,6 +121,7 @@ async def assembled(
             task.close()
         await generations.close()
         await uploads.close()
+        access.close()
         await spool.settle()
         read.calls.close()
 

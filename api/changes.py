@@ -162,8 +162,7 @@ def _event(tenant: uuid.UUID, run: uuid.UUID | None, group: Sequence[_Row], stam
     kinds = {row.kind for row in group if row.mask & MASK_VALUE}
     more: dict[str, Any] = {"value_type": kinds.pop()} if len(kinds) == 1 else {}
     more |= {} if run is None else {"run_id": run}
-    more |= {} if group[0].change.changed_by is None else {"changed_by": group[0].change.changed_by}
-    return PointsUpdated(**more, **stamped(tenant, stamp, part))
+    return PointsUpdated(**more, **stamped(tenant, stamp, part, changed_by=group[0].change.changed_by))
 
 
 def _known(row: _Row) -> int:

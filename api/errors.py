@@ -5,8 +5,9 @@ Before: everything that raises. After: the client. I12: a held write that gave u
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from varve.errors import BadRow, Conflict, Fault, Incorrect, NotFound, Unavailable, VarveError
+from varve.errors import BadRow, Conflict, Fault, Incorrect, NotFound, TooOften, Unauthorized, Unavailable, VarveError
 from varve.position import Token
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,13 @@ class ConditionFailed(Conflict):
 
 @dataclass(frozen=True)
 class Wording:
-    """Which paths a door owns and how it says an error."""
+    """Which paths a door owns and how it says an error. words: its own of some codes; unknown: the status of a caller whom nobody knows."""
 
     owns: Callable[[str], bool]
     body: Callable[[VarveError], dict[str, Any]]
+    words: Mapping[str, str] = field(default_factory=dict)
+    unknown: int = Unauthorized.status
+    challenge: str = 'Bearer realm="varve"'
 
 
 def native_body(error: VarveError) -> dict[str, Any]:
@@ -67,14 +71,24 @@ def body_under(name: str) -> Callable[[VarveError], dict[str, Any]]:
     return body
 
 
+NATIVE = Wording(lambda _: True, native_body)
+
+
 def answer(error: VarveError, path: str, wordings: Sequence[Wording]) -> Response:
-    body = next((wording.body for wording in wordings if wording.owns(path)), native_body)(error)
+    wording = next((one for one in wordings if one.owns(path)), NATIVE)
+    error.message = wording.words.get(error.code, error.message)
+    body, status = wording.body(error), error.status
     headers = {"Retry-After": "1"} if error.status == Unavailable.status else {}
+    if isinstance(error, Unauthorized):
+        status = wording.unknown
+        headers["WWW-Authenticate"] = wording.challenge
+    if isinstance(error, TooOften):
+        headers["Retry-After"] = str(math.ceil(error.seconds))
     if isinstance(error, StillWaiting):
         headers["Varve-Token"] = str(error.token)
     if isinstance(error, ConditionFailed):
         headers["Varve-Event"] = error.event_id
-    return Response(orjson.dumps(body), error.status, headers, "application/json")
+    return Response(orjson.dumps(body), status, headers, "application/json")
 
 
 def install(app: FastAPI, wordings: Sequence[Wording]) -> None:

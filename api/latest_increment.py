@@ -86,15 +86,13 @@ async def _written(parts: Parts, amount: Amount, stamp: Stamp, wait: Wait) -> Wr
 
 def _event(amount: Amount, stamp: Stamp, part: int) -> Record:
     named: dict[str, Any] = {"series_id": amount.series_id} | ({} if amount.key is None else {"series": amount.key})
-    return single(LatestIncremented(**named, amount=amount.amount, changed_by=amount.changed_by, **stamped(amount.tenant, stamp, part)))
+    return single(LatestIncremented(**named, amount=amount.amount, **_stamped(amount, stamp, part)))
 
 
 async def _conditional(parts: Parts, amount: Amount, stamp: Stamp, part: int) -> Record:
     latest = await parts.reads.latest(amount.tenant, amount.series_id)
     newest, value = latest.cell or (stamp.recorded_time - MILLISECOND_NS, 0.0)
-    event = PointsWritten(
-        value_type="number", if_series_version=latest.version, changed_by=amount.changed_by, **stamped(amount.tenant, stamp, part)
-    )
+    event = PointsWritten(value_type="number", if_series_version=latest.version, **_stamped(amount, stamp, part))
     points = make_points(
         (Target(amount.tenant, amount.series_id, amount.key or ""),),
         np.zeros(1, np.int32),
@@ -102,3 +100,7 @@ async def _conditional(parts: Parts, amount: Amount, stamp: Stamp, part: int) ->
         np.array([(value or 0.0) + amount.amount]),
     )
     return single(event, points)
+
+
+def _stamped(amount: Amount, stamp: Stamp, part: int) -> dict[str, Any]:
+    return stamped(amount.tenant, stamp, part, changed_by=amount.changed_by)

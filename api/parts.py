@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from api.access.access import Access
 from api.catalog import Catalog
 from api.doors.datareservoir.uploads import Uploads
 from api.generations import Generations
@@ -30,3 +31,4 @@ class Parts:
     health: Health
     generations: Generations
     uploads: Uploads
+    access: Access

@@ -14,11 +14,13 @@ import zstandard
 from fastapi import Header, Query, Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from api.access.identity import Identity, identity_in
 from api.errors import from_validation
 from api.stamps import KEY_LENGTH_MAX, Stamp, make_stamp
 from api.writer import Wait
+from varve.access import ACCESS_TENANT, Role
 from varve.clock import Clock
-from varve.errors import Incorrect, TooLarge, UnsupportedType
+from varve.errors import Forbidden, Incorrect, TooLarge, UnsupportedType
 from varve.series import DEFAULT_TENANT
 
 JSON, NDJSON, CSV, ARROW = "application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.arrow.stream"
@@ -43,21 +45,25 @@ class Caller:
     key: str | None
     scope: str
     query: str  # what it says, in one order; how the answer is given is left out
+    identity: Identity | None = None  # None while access is off
 
     def stamp(self, clock: Clock, body: bytes, tenant: uuid.UUID | None = None) -> Stamp:
-        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, (body, self.query.encode()))
+        said, by = (body, self.query.encode()), None if self.identity is None else self.identity.name
+        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, said, by)
 
 
 async def caller(
     request: Request,
-    x_tenant: Annotated[str | None, Header(description="UUID of the tenant; the zero UUID where absent")] = None,
+    x_tenant: Annotated[str | None, Header(description="UUID of the tenant; without access, the zero UUID where absent")] = None,
     idempotency_key: Annotated[str | None, Header(description="repeat it with the same body and the request is applied once")] = None,
 ) -> Caller:
     """A dependency of every route; async, else FastAPI runs it in a thread."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
         raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
     said = sorted(part for part in request.url.query.split("&") if part.partition("=")[0] not in OF_THE_ANSWER)
-    return Caller(tenant_of(x_tenant), idempotency_key, f"{request.method} {request.url.path.rstrip('/')}", "&".join(said))
+    identity = identity_in(request.scope)
+    scope = f"{request.method} {request.url.path.rstrip('/')}"
+    return Caller(tenant_of(x_tenant, identity), idempotency_key, scope, "&".join(said), identity)
 
 
 async def caller_of(request: Request) -> Caller:
@@ -65,13 +71,23 @@ async def caller_of(request: Request) -> Caller:
     return await caller(request, request.headers.get("x-tenant"), request.headers.get("idempotency-key"))
 
 
-def tenant_of(text: str | None) -> uuid.UUID:
+def tenant_of(text: str | None, identity: Identity | None) -> uuid.UUID:
+    """The caller's own, which X-Tenant may repeat; what X-Tenant says where nobody is asked who calls, or the operator calls."""
+    own = DEFAULT_TENANT if identity is None else identity.tenant
     if text is None:
-        return DEFAULT_TENANT
+        return own
     try:
-        return uuid.UUID(text)
+        found = uuid.UUID(text)
     except ValueError:
         raise Incorrect("tenant", f"X-Tenant: '{text[:80]}' is not a UUID") from None
+    return chosen_tenant(found, own, identity)
+
+
+def chosen_tenant(found: uuid.UUID, own: uuid.UUID, identity: Identity | None) -> uuid.UUID:
+    """One that a request names."""
+    if found == ACCESS_TENANT or (found != own and identity is not None and identity.role < Role.OPERATOR):
+        raise Forbidden("tenant-foreign", f"tenant {found} is not yours: leave it out, or send a key of that tenant")
+    return found
 
 
 def content_type(request: Request, *served: str) -> str:

@@ -23,6 +23,7 @@ import uvicorn
 
 from api.app import create_app
 from api.assembly import Assembly, assemble
+from varve.access import refuse_unguarded
 from varve.clock import SystemClock
 from varve.errors import Fault, Unavailable
 from varve.settings import Settings
@@ -115,6 +116,7 @@ async def _beside(running: dict[str, Coroutine[Any, Any, None]], server: uvicorn
 
 
 def listen(settings: Settings) -> socket.socket:
+    refuse_unguarded(settings)
     family = socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

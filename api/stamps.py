@@ -17,20 +17,24 @@ KEY_LENGTH_MAX = 200
 
 @dataclass(frozen=True)
 class Stamp:
-    """event_id: 32 hex characters, of the key and its scope where there is one; else None (the event is not guarded)."""
+    """event_id: 32 hex characters, of the key and its scope where there is one; else None (the event is not guarded). changed_by: who
+    asks, where that is known: what the request says of it then counts for nothing."""
 
     recorded_time: int
     event_id: str | None
     run_id: uuid.UUID
     body_hash: str | None
+    changed_by: str | None = None
 
 
-def make_stamp(clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, said: Sequence[bytes]) -> Stamp:
+def make_stamp(
+    clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, said: Sequence[bytes], changed_by: str | None = None
+) -> Stamp:
     """said: the body, and whatever else the request says; another one under the same key is a conflict."""
     if not key:
-        return Stamp(clock.now(), None, new_id(), None)
+        return Stamp(clock.now(), None, new_id(), None, changed_by)
     event_id = event_id_of(tenant, scope, key)
-    return Stamp(clock.now(), event_id, uuid.uuid5(uuid.UUID(hex=event_id), "run"), _hash_of(said))
+    return Stamp(clock.now(), event_id, uuid.uuid5(uuid.UUID(hex=event_id), "run"), _hash_of(said), changed_by)
 
 
 def _hash_of(said: Sequence[bytes]) -> str:

@@ -17,6 +17,7 @@ from streams.log import Appended, Headers, LogRecord
 from streams.receipts import Receipt
 from streams.route_state import RouteState
 from streams.shell import INLINE_BYTES_MAX, Jump, Refuse, Remember, Step
+from varve.access import ACCESS_TENANT
 from varve.codec import ARROW, decode, encode, event_key
 from varve.columns import Points
 from varve.errors import Incorrect, VarveError
@@ -123,6 +124,8 @@ class RouteShell:
 
     def _accepted(self, record: LogRecord) -> Record:
         decoded = stamped(decode(record.value, record.header("content-type")), record.timestamp)
+        if any(event.tenant == ACCESS_TENANT for event in decoded.events):
+            raise Incorrect("tenant-reserved", f"tenant {ACCESS_TENANT} holds users and keys: `varve users` and /api/v1/users make these")
         if refused := refusals(decoded, record.timestamp):
             words = "; ".join(f"event {one.event}: {one.reason}" for one in refused[:10])
             rows = tuple(row for one in refused for row in one.rows)

@@ -15,11 +15,15 @@ from varve.cli_files import export_series, import_series
 from varve.cli_letters import letters
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, url_of, with_store
 from varve.cli_purge import purge
+from varve.cli_users import tenants, users
 from varve.errors import Incorrect, Unavailable, VarveError
+from varve.own_key import own_key
 from varve.process import without_pandas
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Varve: nothing is ever overwritten.")
 app.add_typer(letters, name="dead-letters")
+app.add_typer(users, name="users")
+app.add_typer(tenants, name="tenants")
 
 
 def main() -> None:
@@ -183,7 +187,8 @@ def replay(
         return
     from varve.replay import Wanted, run_replay
 
-    wanted = Wanted(where, check, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question)))
+    key = own_key(read_settings(data), where)
+    wanted = Wanted(where, check, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question)), key)
     if not run_replay(connected(data), wanted, say):
         raise typer.Exit(1)
 
@@ -199,7 +204,7 @@ def generations(
 
     where = url or url_of(read_settings(data), named=data is not None)
     if remove is None:
-        list_named(where, say)
+        list_named(read_settings(data), where, say)
     else:
         remove_named(connected(data), where, remove, say)
 

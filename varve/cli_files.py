@@ -10,6 +10,7 @@ import typer
 
 from varve.cli_options import DataOption, named_series, read_settings, say, tenant_of, url_of
 from varve.errors import Incorrect
+from varve.own_key import own_key
 
 TenantOption = Annotated[str | None, typer.Option(help="UUID of the tenant; the default one where absent")]
 UrlOption = Annotated[str | None, typer.Option(help="the server; the one that runs on the data directory where absent")]
@@ -50,8 +51,9 @@ def export_series(
     if not single and not (target.is_dir() or last.endswith("/")):
         raise Incorrect("file-form", f"{last}: say a file that ends in .parquet or .csv, or a directory (one to be made: {last}/)")
     wanted = Wanted([named_series(one) for one in names], filters, shape, {"from": from_, "until": until, "as_of": as_of})
-    where = url or url_of(read_settings(data), named=data is not None)
-    with line_to(where, tenant_of(tenant)) as line:
+    settings = read_settings(data)
+    where = url or url_of(settings, named=data is not None)
+    with line_to(where, tenant_of(tenant), own_key(settings, where)) as line:
         for done in export(line, wanted, target, None if single else f".{form}"):
             say(f"{done.path}: {done.rows:,} row(s) of {done.series:,} series")
 
@@ -68,8 +70,9 @@ def import_series(
     from varve.client_http import line_to
     from varve.importing import Said, import_all
 
-    where = url or url_of(read_settings(data), named=data is not None)
-    with line_to(where, tenant_of(tenant)) as line:
+    settings = read_settings(data)
+    where = url or url_of(settings, named=data is not None)
+    with line_to(where, tenant_of(tenant), own_key(settings, where)) as line:
         for done in import_all(line, source, Said(series, changed_by)):
             hidden = f"; {done.hidden:,} that deletions had hidden were passed over" if done.hidden else ""
             say(f"{done.path}: {done.rows:,} row(s), {done.series:,} series described{hidden}")

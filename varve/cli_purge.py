@@ -10,6 +10,7 @@ import typer
 
 from varve.cli_options import DataOption, named_series, read_settings, say, tenant_of, url_of
 from varve.errors import Incorrect
+from varve.own_key import own_key
 
 
 def purge(
@@ -26,7 +27,9 @@ def purge(
     from varve.client import Client
 
     name = named_series(series)
-    with Client(url or url_of(read_settings(data), named=data is not None), tenant=tenant_of(tenant)) as client:
+    settings = read_settings(data)
+    where = url or url_of(settings, named=data is not None)
+    with Client(where, tenant_of(tenant), own_key(settings, where)) as client:
         rows = client.purge(name, from_, until, dry_run=True)
         if dry_run or not rows:
             say(f"{rows} row(s) would be erased" if dry_run else "0 rows: nothing to erase")

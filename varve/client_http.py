@@ -16,8 +16,21 @@ import orjson
 import pyarrow as pa
 
 from varve.clock import new_id
-from varve.errors import BadRow, Conflict, Fault, Forbidden, Incorrect, NotFound, TooLarge, Unavailable, UnsupportedType, VarveError
+from varve.errors import (
+    BadRow,
+    Conflict,
+    Fault,
+    Forbidden,
+    Incorrect,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedType,
+    VarveError,
+)
 from varve.position import Token
+from varve.settings import Settings
 
 ARROW, JSON = "application/vnd.apache.arrow.stream", "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -25,7 +38,7 @@ TRY_AGAIN = (502, 503, 504)
 BACK_OFF_SECONDS_MAX = 10.0
 SILENT_SECONDS_MAX = 60.0  # of a live tail, which says every 15 s that it is there
 _CLASSES = {
-    401: Forbidden,
+    401: Unauthorized,
     403: Forbidden,
     404: NotFound,
     409: Conflict,
@@ -162,6 +175,7 @@ def line_to(
 ) -> Line:
     headers = {"User-Agent": "varve-client"}
     headers |= {"X-Tenant": str(tenant)} if tenant else {}
+    key = key or Settings().access.key
     headers |= {"X-API-Key": key} if key else {}
     return Line(url, headers, timeout_seconds, retries or Retries(), transport)
 

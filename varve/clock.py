@@ -1,6 +1,7 @@
 """The only reader of clocks and maker of random ids (with api/stamps.py, which stamps requests). Below the door
 nothing else may ask what time it is (I4); shells take a Clock as an argument, so that a simulation can own time."""
 
+import secrets
 import time
 import uuid
 from typing import Protocol
@@ -24,3 +25,8 @@ class SystemClock:
 
 def new_id() -> uuid.UUID:
     return uuid.uuid4()
+
+
+def new_secret() -> str:
+    """256 random bits, as 43 characters."""
+    return secrets.token_urlsafe(32)

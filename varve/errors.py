@@ -42,7 +42,15 @@ class Conflict(VarveError):
     status = 409
 
 
+class Unauthorized(VarveError):
+    """Nobody known asks."""
+
+    status = 401
+
+
 class Forbidden(VarveError):
+    """Who asks is known, and may not."""
+
     status = 403
 
 
@@ -52,6 +60,16 @@ class TooLarge(VarveError):
 
 class UnsupportedType(VarveError):
     status = 415
+
+
+class TooOften(VarveError):
+    """Ask again later; seconds: when."""
+
+    status = 429
+
+    def __init__(self, code: str, message: str, seconds: float) -> None:
+        super().__init__(code, message)
+        self.seconds = seconds
 
 
 class Unavailable(VarveError):

@@ -44,6 +44,7 @@ class Wanted:
     url: str
     check: bool
     serve_anyway: Callable[[str], bool]
+    key: str | None = None
 
 
 def give_way() -> None:
@@ -55,25 +56,25 @@ def run_replay(settings: Settings, wanted: Wanted, say: Callable[[str], None]) -
     """Whether all is as it should be: no difference where it was only to be checked, else the new generation is served."""
     give_way()
     with one_replay(settings.data):
-        asyncio.run(_answered(wanted.url))
+        asyncio.run(_answered(wanted.url, wanted.key))
         return run_with_log(settings, lambda log: _run(log, settings, wanted, say))
 
 
-async def _answered(url: str) -> None:
+async def _answered(url: str, key: str | None) -> None:
     """Nothing is begun where nobody serves."""
-    async with Server(url, FIRST_ANSWER_SECONDS_MAX) as server:
+    async with Server(url, key, FIRST_ANSWER_SECONDS_MAX) as server:
         await server.state()
 
 
 async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> bool:
-    async with Server(wanted.url) as server:
+    async with Server(wanted.url, wanted.key) as server:
         served = (await server.state())["served"]["vector"]
     replay = Replay(log, following(log.topics), served=served)
     await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)
     say(f"generation {replay.topics.generation} of the views is being built; generation {log.topics.generation} serves meanwhile")
     done, gone = await beside(replay, _built(log, replay, wanted, say))
     if gone is not None:
-        async with Server(wanted.url) as server:
+        async with Server(wanted.url, wanted.key) as server:
             await server.ask("DELETE", f"/{gone.generation}")
         await remove_topics(log.brokers, [one.name for one in own_topics(gone)])
         say(f"generation {gone.generation} is removed")
@@ -83,7 +84,7 @@ async def _run(log: KafkaLog, settings: Settings, wanted: Wanted, say: Callable[
 async def _built(log: KafkaLog, replay: Replay, wanted: Wanted, say: Callable[[str], None]) -> tuple[bool, Topics | None]:
     """Whether all is as it should be, and the generation that is wanted no more."""
     number = replay.topics.generation
-    async with Server(wanted.url) as server:
+    async with Server(wanted.url, wanted.key) as server:
         found = await _compared(log, server, replay, say)
         for line in _told(found, log.topics.generation, number):
             say(line)
@@ -175,9 +176,9 @@ def _told(found: list[Mapping[str, Any]], served: int, built: int) -> list[str]:
 class Server:
     """The running server's generations; one that is being started again is waited for."""
 
-    def __init__(self, url: str, silent_seconds_max: float = SILENT_SECONDS_MAX) -> None:
+    def __init__(self, url: str, key: str | None = None, silent_seconds_max: float = SILENT_SECONDS_MAX) -> None:
         self._silent_seconds_max = silent_seconds_max
-        self._http = httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(600.0, connect=5.0))
+        self._http = httpx.AsyncClient(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=httpx.Timeout(600.0, connect=5.0))
 
     async def __aenter__(self) -> Self:
         return self

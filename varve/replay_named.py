@@ -18,6 +18,7 @@ from streams.replay import Replay
 from varve.errors import Conflict, Incorrect, NotFound
 from varve.instants import parse_instant
 from varve.offline import run_with_log
+from varve.own_key import own_key
 from varve.position import Token
 from varve.replay import ASKED_EVERY_SECONDS, Server, beside, give_way, refuse_failed
 from varve.replay_progress import shown
@@ -35,9 +36,9 @@ def run_named(settings: Settings, url: str, name: str, until: str, say: Say) -> 
         run_with_log(settings, lambda log: _run(log, settings, url, name, until, say))
 
 
-def list_named(url: str, say: Say) -> None:
+def list_named(settings: Settings, url: str, say: Say) -> None:
     async def told() -> None:
-        async with Server(url) as server:
+        async with Server(url, own_key(settings, url)) as server:
             state = await server.state()
         say(f"{state['served']['generation']}  is served")
         for one in state["kept"]:
@@ -51,7 +52,7 @@ def remove_named(settings: Settings, url: str, name: str, say: Say) -> None:
     refuse_name(name)
 
     async def removed(log: KafkaLog) -> None:
-        async with Server(url) as server:
+        async with Server(url, own_key(settings, url)) as server:
             await server.ask("DELETE", f"/{name}")
         await remove_topics(log.brokers, [one.name for one in own_topics(replace(log.topics, name=name))])
         say(f"generation {name} is removed")
@@ -62,7 +63,7 @@ def remove_named(settings: Settings, url: str, name: str, say: Say) -> None:
 async def _run(log: KafkaLog, settings: Settings, url: str, name: str, until: str, say: Say) -> None:
     ends = await _ends(log, until)
     replay = Replay(log, replace(log.topics, name=name), tuple(ends[partition] for partition in range(log.topics.partitions)))
-    async with Server(url) as server:
+    async with Server(url, own_key(settings, url)) as server:
         if name in _names(await server.state()):
             raise name_taken(name)
         await make_topics(log.brokers, own_topics(replay.topics), settings.log.replication)

@@ -57,6 +57,14 @@ class UpSettings(_Group):
     hung_seconds: float = Field(60.0, gt=0, description="a part that is there but silent for so long is killed and started again")
 
 
+class AccessSettings(_Group):
+    enabled: bool = Field(False, description="whether callers need a key; without it the server listens on loopback addresses alone")
+    secret: str = Field("", description="signs sessions and tokens; 32 characters or more; empty makes DATA/access.secret")
+    key: str = Field("", description="the API key that commands and Python clients of this machine send where they are given none")
+    public_url: str = Field("", description="http[s]://host[:port],... by which clients know this server: OAuth signatures cover it")
+    session_hours: float = Field(24.0, gt=0, description="how long a session lasts after its log-in")
+
+
 class Settings(BaseSettings):
     """Frozen; `Settings()` reads the environment, `Settings(data=..., http=...)` is for tests and the supervisor."""
 
@@ -68,6 +76,7 @@ class Settings(BaseSettings):
     http: HttpSettings = Field(default=HttpSettings())
     worker: WorkerSettings = Field(default=WorkerSettings())
     up: UpSettings = Field(default=UpSettings())
+    access: AccessSettings = Field(default=AccessSettings())
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

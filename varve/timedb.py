@@ -17,9 +17,12 @@ from varve.local import STARTED_BY, STOP_SECONDS_MAX, local_settings, start_loca
 from varve.process import end_left_over
 from varve.running import directory_held, found_running
 from varve.settings import Settings
+from varve.tokens import FILE as SECRET
 
 MARK = "varve.lock"  # made by `varve up` in every data directory of its own
-MADE_BY_US = ("broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", "alive", MARK)
+MADE_BY_US = (
+    "broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", "alive", SECRET, MARK,
+)  # fmt: skip
 
 
 def create(data: Path | str | None = None) -> None:
@@ -34,9 +37,9 @@ def create(data: Path | str | None = None) -> None:
 
 
 def create_with_users(data: Path | str | None = None) -> None:
-    """As create(). Users and their keys come with a later version: until then any key is accepted."""
+    """As create(). Keys are asked for once the server starts with VARVE_ACCESS__ENABLED=1."""
     create(data)
-    _say("  Users are not checked by this version yet: every X-API-Key is accepted, so do not rely on keys to keep people out")
+    _say("  `varve users create --email ...` makes users; keys are checked where the server starts with VARVE_ACCESS__ENABLED=1")
 
 
 def delete(data: Path | str | None = None) -> None:

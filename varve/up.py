@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from streams.topics import Topics
+from varve.access import refuse_unguarded
 from varve.broker import EmbeddedBroker, broker_in
 from varve.clock import SystemClock
 from varve.errors import Conflict, Unavailable
@@ -72,6 +73,7 @@ def run_up(
     make_topics: Callable[[Settings], object] | None = None,
 ) -> int:
     """Run until Ctrl-C or SIGTERM; the exit code. `parts` and `make_topics` are given by tests of this room alone."""
+    refuse_unguarded(settings)
     settings = settings.model_copy(update={"data": settings.data.resolve()})
     with directory_held(settings.data), _stop_signals() as stop:
         end_left_overs(settings.data)

@@ -55,11 +55,13 @@ def point_event(kind: str, envelope: Mapping[str, Any], tenant: uuid.UUID, stamp
     return event
 
 
-def stamped(tenant: uuid.UUID, stamp: Stamp, part: int = 0) -> dict[str, Any]:
-    """Envelope fields of the part-th event of a request."""
+def stamped(tenant: uuid.UUID, stamp: Stamp, part: int = 0, *, changed_by: str | None = None) -> dict[str, Any]:
+    """Envelope fields of the part-th event of a request. changed_by: what the request says."""
     fields: dict[str, Any] = {"tenant": tenant, "recorded_time": stamp.recorded_time}
     if stamp.event_id is not None:
         fields |= {"event_id": derived_id(stamp.event_id, part), "body_hash": stamp.body_hash}
+    if (by := stamp.changed_by or changed_by) is not None:
+        fields["changed_by"] = by
     return fields
 
 

@@ -84,8 +84,8 @@ def router(parts: Parts) -> APIRouter:
         ident, stamp, (start, until) = id_of(who.tenant, series), who.stamp(parts.clock, _NO_BODY), asked.span()
         await _refuse_unknown(parts, who, ident, series, stamp)
         known = None if asked.known_time is None else _instant("known_time", asked.known_time)
-        words: dict[str, Any] = {"from": start, "until": until, "known_time": known, "changed_by": asked.changed_by}
-        event = PointsDeleted(series_id=ident, **words, **stamped(who.tenant, stamp))
+        words: dict[str, Any] = {"from": start, "until": until, "known_time": known}
+        event = PointsDeleted(series_id=ident, **words, **stamped(who.tenant, stamp, changed_by=asked.changed_by))
         return await _appended(parts, event, asked)
 
     @routes.delete("/api/v1/series/{series:path}", responses=WRITTEN)
@@ -93,7 +93,7 @@ def router(parts: Parts) -> APIRouter:
         """Hide a series with all that it holds; a write or create by its key makes it again, empty."""
         ident, stamp = id_of(who.tenant, series), who.stamp(parts.clock, _NO_BODY)
         await _refuse_unknown(parts, who, ident, series, stamp)
-        event = SeriesDeleted(series_id=ident, changed_by=asked.changed_by, **stamped(who.tenant, stamp))
+        event = SeriesDeleted(series_id=ident, **stamped(who.tenant, stamp, changed_by=asked.changed_by))
         # what the catalogue knows is asked from the store, so it may forget only when the store shows the deletion
         return await _appended(parts, event, WriteAsked(wait="view"))
 
@@ -112,8 +112,8 @@ def router(parts: Parts) -> APIRouter:
         raw, found = await read_json(request, parts.settings.http.body_mb_max)
         body, stamp = parsed(Purge, found), who.stamp(parts.clock, raw)
         ident = body.ident(who.tenant)
-        words: dict[str, Any] = {"from": body.from_, "until": body.until, "changed_by": body.changed_by}
-        record = single(PurgeRequested(series_id=ident, **words, **stamped(who.tenant, stamp)))
+        words: dict[str, Any] = {"from": body.from_, "until": body.until}
+        record = single(PurgeRequested(series_id=ident, **words, **stamped(who.tenant, stamp, changed_by=body.changed_by)))
         parts.writer.refuse(record)
         rows = await parts.reads.purged_count(who.tenant, ident, body.from_, body.until)
         if not rows:  # a deleted series may be purged, one that never was may not

@@ -76,7 +76,7 @@ def _writes(routes: APIRouter, parts: Parts) -> None:
         stamp = guarded(who.stamp(parts.clock, raw))
         event = EntityPut(
             kind=_kind(kind), id=_ident(ident), document=document, if_absent=asked.if_absent, expected_version=asked.expected_version,
-            changed_by=asked.changed_by, **stamped(who.tenant, stamp),
+            **stamped(who.tenant, stamp, changed_by=asked.changed_by),
         )  # fmt: skip
         written = await append(parts, single(event), asked.wait)
         return told(written, {"version": written.series_version, "token": str(written.token)})
@@ -86,8 +86,8 @@ def _writes(routes: APIRouter, parts: Parts) -> None:
         """Delete a document; its versions stay."""
         stamp = guarded(who.stamp(parts.clock, b""))
         event = EntityDeleted(
-            kind=_kind(kind), id=_ident(ident), expected_version=asked.expected_version, changed_by=asked.changed_by,
-            **stamped(who.tenant, stamp),
+            kind=_kind(kind), id=_ident(ident), expected_version=asked.expected_version,
+            **stamped(who.tenant, stamp, changed_by=asked.changed_by),
         )  # fmt: skip
         try:
             written = await append(parts, single(event), asked.wait)

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.websockets import WebSocketDisconnect
 
+from api.access.identity import identity_in
 from api.native.values import ChosenAsked, select
 from api.parts import Parts
 from api.request import Caller, caller, tenant_of
@@ -46,7 +47,7 @@ def router(parts: Parts) -> APIRouter:
     async def live_socket(socket: WebSocket, asked: Annotated[LiveAsked, Query()]) -> None:
         """The same messages, each a JSON object."""
         _refuse_foreign_page(socket.headers, parts.settings.http.origins)
-        who = Caller(tenant_of(socket.headers.get("x-tenant")), None, "", "")
+        who = Caller(tenant_of(socket.headers.get("x-tenant"), identity_in(socket.scope)), None, "", "")
         messages = await _followed(parts, tails, who, asked, asked.after)
         await socket.accept()
         telling, leaving = asyncio.create_task(_tell(socket, messages)), asyncio.create_task(_left(socket))

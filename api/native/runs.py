@@ -58,7 +58,7 @@ def router(parts: Parts) -> APIRouter:
         new, stamp = parsed(NewRun, found), who.stamp(parts.clock, raw)
         run_id = new.run_id or stamp.run_id
         given = new.model_dump(exclude_unset=True, exclude={"run_id"})
-        event = RunOpened(run_id=run_id, **given, **stamped(who.tenant, stamp))
+        event = RunOpened(run_id=run_id, **(given | stamped(who.tenant, stamp)))
         written = await append(parts, single(event), asked.wait)
         return told(written, {"run_id": str(run_id), "token": str(written.token)}, 201)
 
@@ -68,7 +68,7 @@ def router(parts: Parts) -> APIRouter:
         raw, found = await read_json(request, parts.settings.http.body_mb_max)
         seal, stamp, ident = parsed(Seal, found), who.stamp(parts.clock, raw), uuid_of(run_id, "run")
         await parts.runs.known_time(who.tenant, ident)
-        event = RunSealed(run_id=ident, **seal.model_dump(exclude_unset=True), **stamped(who.tenant, stamp))
+        event = RunSealed(run_id=ident, **(seal.model_dump(exclude_unset=True) | stamped(who.tenant, stamp)))
         written = await append(parts, single(event), asked.wait)
         return told(written, {"run_id": str(ident), "token": str(written.token)})
 

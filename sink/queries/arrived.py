@@ -74,6 +74,14 @@ def described(tenant: uuid.UUID, since: tuple[int, ...], until: tuple[int, ...])
     return Query(f"SELECT DISTINCT s.series_id AS series_id\nFROM series AS s\nWHERE {conditions}", bound)
 
 
+def documents(tenant: uuid.UUID, since: tuple[int, ...], until: tuple[int, ...]) -> Query:
+    """kind, id, version, document (JSON), deleted of every version of a document between the vectors; some twice."""
+    bound: dict[str, object] = {"tenant": tenant}
+    conditions = "\n  AND ".join(["e.tenant = {tenant:UUID}", *_between("e", since, until, bound)])
+    listed = ", ".join(f"e.{name} AS {name}" for name in ("kind", "id", "version", "document", "deleted"))
+    return Query(f"SELECT {listed}\nFROM entities AS e\nWHERE {conditions}", bound)
+
+
 def _between(alias: str, since: tuple[int, ...], until: tuple[int, ...], bound: dict[str, object]) -> list[str]:
     """By partition; and the lowest version of all, which the table's index on version understands."""
     moved = [low for low, high in zip(since, until, strict=True) if low < high]

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.api_server import Served, start_server
+from tests.integration.guarded_server import Guarded, start_guarded
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served = start_server(tmp_path_factory.mktemp("served"))
     yield served
     served.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """With access on; each test makes what it changes."""
+    found = start_guarded(tmp_path_factory.mktemp("guarded"))
+    yield found
+    found.served.stop()
 
 
 def client_of(served: Served) -> httpx.Client:

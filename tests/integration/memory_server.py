@@ -20,7 +20,7 @@ from streams.shell import FoldShell
 from streams.state import PartitionState
 from streams.topics import RECORD_BYTES_MAX, Topics
 from varve.clock import SystemClock
-from varve.settings import HttpSettings, Settings
+from varve.settings import AccessSettings, HttpSettings, Settings
 
 ORIGINS = "https://other.example, https://trusted.example:8443"
 
@@ -68,9 +68,9 @@ async def beat(log: MemoryLog, topics: Topics) -> None:
         await asyncio.sleep(2.0)
 
 
-async def main(directory: Path) -> None:
+async def main(directory: Path, *, access: bool) -> None:
     http = HttpSettings(port=0, body_mb_max=8, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10, origins=ORIGINS)
-    settings = Settings(data=directory, http=http)
+    settings = Settings(data=directory, http=http, access=AccessSettings(enabled=access))
     clock, topics = SystemClock(), Topics("varve", 4)
     log = MemoryLog(topics.all(), clock, "5" * 32)
     store = Store.open(settings)
@@ -86,4 +86,4 @@ async def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), access="--access" in sys.argv))

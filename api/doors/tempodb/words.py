@@ -27,4 +27,4 @@ def multistatus(messages: Mapping[int, Sequence[str]], count: int) -> bytes:
     return orjson.dumps({"multistatus": entries})
 
 
-WORDING = Wording(owns=lambda path: path.startswith("/v1/"), body=body_under("error"))
+WORDING = Wording(owns=lambda path: path.startswith("/v1/"), body=body_under("error"), unknown=403)

@@ -19,6 +19,7 @@ from api.doors.timedb.words import ABOUT
 from api.native.words import json_body
 from api.parts import Parts
 from api.request import INLINE_BYTES_MAX, Caller, caller, parse_json, parsed, read_body
+from api.request import chosen_tenant as own_or_refused
 from varve.errors import Forbidden, Incorrect
 from varve.events import SeriesDefined
 from varve.record import single
@@ -118,7 +119,7 @@ def chosen_tenant(request: Request, who: Caller, given: uuid.UUID | None) -> uui
         return who.tenant
     if "x-tenant" in request.headers and given != who.tenant:
         raise Forbidden("tenant-foreign", f"tenant {given} is not yours: X-Tenant says {who.tenant}")
-    return given
+    return own_or_refused(given, who.tenant, who.identity)
 
 
 async def _body(parts: Parts, request: Request) -> tuple[bytes, Any]:

@@ -20,10 +20,15 @@ ABOUT: dict[str, Any] = {
     "authentication": {
         "method": "API Key",
         "header": "X-API-Key",
-        "note": "Optional: without users every caller has full access, and any key is accepted.",
+        "note": "Where access is on; else every caller has full access, and any key is accepted.",
     },
     "admin_note": "There is no schema to create or delete: topics and tables are made when the server starts.",
 }
 
 
-WORDING = Wording(owns=PATHS.__contains__, body=body_under("detail"))
+WORDS = {
+    "key-missing": "API key required. Please provide X-API-Key header.",
+    "key-unknown": "Invalid or inactive API key.",
+    "key-unreadable": "Invalid or inactive API key.",
+}
+WORDING = Wording(owns=PATHS.__contains__, body=body_under("detail"), words=WORDS, challenge="ApiKey")

@@ -8,4 +8,4 @@ def _owns(path: str) -> bool:
     return path == "/create/" or (path.startswith("/series/") and path.endswith("/"))
 
 
-WORDING = Wording(owns=_owns, body=body_under("error"))
+WORDING = Wording(owns=_owns, body=body_under("error"), challenge='OAuth realm=""')

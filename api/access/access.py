@@ -1,0 +1,99 @@
+"""Who a request's credentials belong to. On: everybody must show some; off: nobody is asked but for users and tenants.
+
+Before: guard.py has a request. After: an Identity, or a refusal that does not tell what exactly was wrong. Nothing here waits for a store,
+a thread or another process.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import Receive
+
+from api.access.credentials import Shown, Signed, credential_of
+from api.access.directory import Directory
+from api.access.identity import Identity
+from api.access.log_in import LogIn
+from api.access.throttle import Throttle
+from varve.access import KEY_PREFIX, Role, User, hash_of
+from varve.clock import Clock
+from varve.errors import Forbidden, Unauthorized, Unavailable
+from varve.series import DEFAULT_TENANT
+from varve.settings import AccessSettings
+from varve.tokens import Signer
+
+OPERATOR, SESSION, OAUTH = "operator", "session", "oauth"
+TOKEN_KINDS = (SESSION, OAUTH)
+
+
+class Access:
+    def __init__(self, settings: AccessSettings, signer: Signer, directory: Directory, clock: Clock) -> None:
+        self.on, self.settings, self.signer, self.directory = settings.enabled, settings, signer, directory
+        self.log_in = LogIn(directory, Throttle(clock))
+        self._clock = clock
+
+    async def identify(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[Identity, Receive]:
+        """With what is left of the body to be read."""
+        match credential_of(scope["headers"]):
+            case None:
+                raise Unauthorized("key-missing", "no key: send X-API-Key: <key> (`varve users create` gives one)")
+            case Shown(secret):
+                return self.identity_of(secret), receive
+            case Signed():
+                raise unknown()
+
+    def identity_of(self, secret: str) -> Identity:
+        """Of a key or token."""
+        now = self.now()
+        kind = secret.partition(".")[0]
+        if kind == OPERATOR and self.signer.read(OPERATOR, secret, now) is not None:
+            return Identity(OPERATOR, DEFAULT_TENANT, Role.OPERATOR)
+        self.refuse_unread()
+        if secret.startswith(KEY_PREFIX):
+            return identity_of_user(self.directory.index.by_hash(hash_of(secret)))
+        says = self.signer.read(kind, secret, now) if kind in TOKEN_KINDS else None
+        if says is None or self.directory.index.ended(str(says.get("id"))):
+            raise unknown()
+        return self.of_token(str(says["user"]), str(says["stamp"]), float(says["until"]))
+
+    def of_token(self, email: str, stamp: str, until: float | None) -> Identity:
+        user = self.directory.index.users.get(email)
+        if user is None or user.stamp != stamp:
+            raise unknown()
+        return identity_of_user(user, until)
+
+    def token_of(self, kind: str, user: User, seconds: float, ident: str = "") -> str:
+        says = {"user": user.email, "stamp": user.stamp} | ({"id": ident} if ident else {})
+        return self.signer.token(kind, says, self.now() + seconds)
+
+    def holds(self, identity: Identity) -> bool:
+        """Whether who was believed would be believed now."""
+        if identity.until is not None and identity.until <= self.now():
+            return False
+        user = self.directory.index.users.get(identity.name)
+        return identity.role is Role.OPERATOR or (user is not None and user.active and user.stamp == identity.stamp)
+
+    def refuse_unread(self) -> None:
+        if not self.directory.complete:
+            raise Unavailable("users-unread", "the users are being read from the log: try again soon (/readyz tells what is missing)")
+
+    def now(self) -> float:
+        return self._clock.now() / 1e9
+
+    def close(self) -> None:
+        self.log_in.close()
+
+
+def identity_of_user(user: User | None, until: float | None = None) -> Identity:
+    if user is None or not user.active:
+        raise unknown()
+    return Identity(user.email, user.tenant, user.role, user.stamp, until)
+
+
+def refuse_below(role: Role, identity: Identity) -> None:
+    if identity.role < role:
+        has, needs = (one.name.lower() for one in (identity.role, role))
+        raise Forbidden("role-missing", f"this needs the role {needs}, and {identity.name} has {has}")
+
+
+def unknown() -> Unauthorized:
+    return Unauthorized("key-unknown", "invalid or inactive key: `varve users list` shows who there is, `regenerate-key` makes a new key")

@@ -1,0 +1,98 @@
+"""Which role each route needs: the one place that says so. A route that is not here is the operator's alone, and a test fails.
+
+Before: app.py has every route. After: guard.py asks before the route reads anything. "WS" is a WebSocket, "ANY" all below a path.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+
+from varve.access import Role
+
+_TIMETRIC = ("", "/timetric")
+_SLASHES = ("", "/")
+_RESERVOIR = "/datareservoir/api"
+
+
+class Open(Enum):
+    """Nobody is asked: the route tells nothing of anybody's, or checks for itself what it is given."""
+
+    ALL = "all"
+
+
+def _routes(methods: str, *paths: str) -> list[str]:
+    return [f"{method} {path}" for path in paths for method in methods.split()]
+
+
+def _both(methods: str, *paths: str) -> list[str]:
+    """With the last slash and without."""
+    return _routes(methods, *(path + slash for path in paths for slash in _SLASHES))
+
+
+_OPEN = [
+    *_routes("GET", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
+    "PUT /datareservoir/files/{file_id}",  # these two are asked with a signed address
+    "GET /datareservoir/days/{series_id}/{day}",
+    "GET /",  # TimeDB's clients look there whether an API answers
+]
+_READ = [
+    *_routes("GET", "/api/v1/status", "/api/v1/me", "/api/v1/outcomes/{event_id}", "/api/v1/deletions"),
+    *_routes("GET", "/api/v1/runs", "/api/v1/runs/{run_id}"),
+    *_routes("GET", *(f"/api/v1/values/{shape}" for shape in ("flat", "overlapping", "history", "relative"))),
+    *_routes("GET", "/api/v1/latest", "/api/v1/rollups", "/api/v1/series", "/api/v1/series/{series:path}", "/api/v1/events"),
+    *_routes("GET", "/api/v1/entities/{kind}", "/api/v1/entities/{kind}/{ident:path}", "/api/v1/entity-versions/{kind}/{ident:path}"),
+    *_routes("GET", "/api/v1/live", "/list_timeseries", "/values"),
+    "WS /api/v1/live/ws",
+    "ANY /generations",
+    *_both("POST", "/v1/database"),
+    *_both("GET", "/v1/series", "/v1/data", "/v1/single", "/v1/segment", "/v1/multi"),
+    "GET /v1/series/{kind}/{named:path}",
+    *_routes("GET", *(f"{own}/series/{{ident}}/{what}/" for own in _TIMETRIC for what in ("value/json", "csv"))),
+    *_routes("GET", *(f"{_RESERVOIR}/{what}" for what in ("ping", "files/{file_id}/status", "timeseries/{series_id}"))),
+    f"GET {_RESERVOIR}/timeseries/{{series_id}}/data/days",
+]
+_WRITE = [
+    *_routes("POST PATCH", "/api/v1/points"),
+    *_routes("POST PUT DELETE", "/api/v1/series/{series:path}/points"),
+    *_routes("POST", "/api/v1/increments", "/api/v1/series/{series:path}/increments", "/api/v1/series/{series:path}/latest/increment"),
+    *_routes("POST", "/api/v1/runs", "/api/v1/runs/{run_id}/points", "/api/v1/runs/{run_id}/seal", "/api/v1/series"),
+    *_routes("PATCH DELETE", "/api/v1/series/{series:path}"),
+    *_routes("PUT DELETE", "/api/v1/entities/{kind}/{ident:path}"),
+    *_routes("POST", "/series", "/upload", "/runs"),
+    "PUT /values",
+    *_both("POST", "/v1/series", "/v1/data", "/v1/increment", "/v1/multi", "/v1/multi/increment"),
+    *_both("DELETE", "/v1/series"),
+    *_routes("POST PUT DELETE", "/v1/series/{kind}/{named:path}"),
+    *_routes("POST", *(f"{own}/create/" for own in _TIMETRIC)),
+    *_routes("POST PUT DELETE", *(f"{own}/series/{{ident}}/" for own in _TIMETRIC)),
+    *_routes("POST", *(f"{_RESERVOIR}/{what}" for what in ("files/upload", "files/commit", "timeseries/create", "timeseries/add"))),
+    *_routes("PUT DELETE", f"{_RESERVOIR}/timeseries/{{series_id}}"),
+]
+_USERS = [
+    *_routes("GET POST", "/api/v1/users"),
+    "GET /api/v1/tenants",
+    *_routes("POST", *(f"/api/v1/users/{{email}}/{what}" for what in ("key", "deactivate", "activate", "password"))),
+]
+_ADMIN = ["POST /api/v1/purges", *_USERS]
+_OPERATOR = [  # all tenants' at once
+    "POST /api/v1/tenants",
+    *_routes("GET POST", "/api/v1/generations"),
+    *_routes("GET", "/api/v1/generations/{generation}/differences"),
+    *_routes("POST", "/api/v1/generations/{generation}/serve"),
+    *_routes("DELETE", "/api/v1/generations/{generation}"),
+]
+
+# Asked for a key also while access is off: who could make users now could do everything once it is on.
+ALWAYS = frozenset([*_USERS, "POST /api/v1/tenants"])
+# Answers without an end: they end with the key.
+TAILS = frozenset({"GET /api/v1/live", "WS /api/v1/live/ws"})
+
+
+def _table(rows: Iterable[tuple[Role | Open, Iterable[str]]]) -> Mapping[str, Role | Open]:
+    return {route: role for role, routes in rows for route in routes}
+
+
+ROUTES = _table(((Open.ALL, _OPEN), (Role.READ, _READ), (Role.WRITE, _WRITE), (Role.ADMIN, _ADMIN), (Role.OPERATOR, _OPERATOR)))
+
+
+def needed(route: str) -> Role | Open:
+    return ROUTES.get(route, Role.OPERATOR)

@@ -1,0 +1,216 @@
+"""Users, their tenants, roles and keys, as documents of a tenant of their own: what the documents say, and the index made of them. Pure.
+
+Before: the API and `varve users` put the documents, one for each thing that changes by itself, so that no change needs a read before it.
+After: api/access/ asks the index who a key belongs to. Keys are random, 256 bits, so that a plain hash keeps them.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from varve.errors import Incorrect
+from varve.events import EntityPut
+from varve.settings import Settings
+
+ACCESS_TENANT = uuid.UUID("acce55ed-0000-4000-8000-000000000000")  # nobody's: no key belongs to it, no door takes it
+USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED = "user", "key", "password", "activity", "tenant", "ended"
+KINDS = (USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED)
+USED = "used"
+KEY_PREFIX = "varve_"
+EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 254, 8, 1024
+_EMAIL = re.compile(r"[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+@[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+")
+_TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class Role(IntEnum):
+    """Each may do what those before it may. An operator has the server's secret, and is no user."""
+
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+    OPERATOR = 4
+
+
+ROLES = {"read": Role.READ, "write": Role.WRITE, "admin": Role.ADMIN}
+
+
+@dataclass(frozen=True)
+class User:
+    """key_hash: of the one key; None where it has none yet. password: argon2's text; empty without one. stamp: another after each change of
+    key or password, so that tokens made before it end."""
+
+    email: str
+    tenant: uuid.UUID
+    role: Role
+    active: bool
+    key_hash: bytes | None
+    password: str
+
+    @property
+    def stamp(self) -> str:
+        return hashlib.sha256((self.key_hash or b"") + b"\0" + self.password.encode()).hexdigest()[:16]
+
+
+@dataclass
+class Index:
+    """documents: by kind and id, the newest version of each, None where it was deleted; versions: theirs."""
+
+    documents: dict[tuple[str, str], Mapping[str, Any] | None] = field(default_factory=dict)
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    by_key: dict[bytes, str] = field(default_factory=dict)
+
+    def take(self, kind: str, ident: str, version: int, document: Mapping[str, Any] | None) -> None:
+        """One version of a document; an older one than is known changes nothing."""
+        name = (kind, ident)
+        if kind not in KINDS or version <= self.versions.get(name, -1):
+            return
+        self.documents[name], self.versions[name] = document, version
+        if kind not in (TENANT, ENDED):
+            self._renew(ident)
+
+    def by_hash(self, key_hash: bytes) -> User | None:
+        """The user whose key has this hash, active or not."""
+        found = self.users.get(self.by_key.get(key_hash, ""))
+        return found if found is not None and found.key_hash is not None and hmac.compare_digest(found.key_hash, key_hash) else None
+
+    def ended(self, ident: str) -> bool:
+        """Whether this session was logged out of."""
+        return self.documents.get((ENDED, ident)) is not None
+
+    def forget_ended(self, now: float) -> None:
+        """Of sessions that would have ended by now anyway nothing need be known."""
+        for name, document in list(self.documents.items()):
+            if name[0] == ENDED and (document is None or float(document.get("until", 0)) < now):
+                del self.documents[name], self.versions[name]
+
+    def tenants(self) -> Iterator[tuple[uuid.UUID, str]]:
+        """Of those with a name."""
+        for (kind, ident), document in sorted(self.documents.items()):
+            if kind == TENANT and document is not None:
+                yield uuid.UUID(ident), str(document.get("name", ""))
+
+    def _renew(self, email: str) -> None:
+        former = self.users.pop(email, None)
+        if former is not None and former.key_hash is not None and self.by_key.get(former.key_hash) == email:
+            del self.by_key[former.key_hash]
+        user = self._user(email)
+        if user is not None:
+            self.users[email] = user
+            if user.key_hash is not None:
+                self.by_key[user.key_hash] = email
+
+    def _user(self, email: str) -> User | None:
+        """None where there is none, or where its documents are none of ours: then nobody gets in by them."""
+        user, key, password, activity = (self.documents.get((kind, email)) for kind in (USER, KEY, PASSWORD, ACTIVITY))
+        if user is None:
+            return None
+        try:
+            return User(
+                email, uuid.UUID(str(user["tenant"])), ROLES[str(user["role"])], activity is None or activity["active"] is True,
+                None if key is None else bytes.fromhex(str(key["sha256"])), "" if password is None else str(password["argon2"]),
+            )  # fmt: skip
+        except (KeyError, ValueError):
+            return None
+
+
+def refuse_unguarded(settings: Settings) -> None:
+    """Who reaches a server without access may do everything there."""
+    host = settings.http.host
+    if settings.access.enabled or _is_loopback(host):
+        return
+    words = f"--host {host or '(every address)'}: others could reach this server, and it asks nobody for a key"
+    raise Incorrect("access-off", f"{words}: set VARVE_ACCESS__ENABLED=1 and make users (`varve users create`), or listen on 127.0.0.1")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def hash_of(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def email_of(text: str) -> str:
+    """As it is compared and kept: without blanks around, in lower case."""
+    found = text.strip().lower()
+    if len(found) > EMAIL_LENGTH_MAX or not _EMAIL.fullmatch(found):
+        raise Incorrect("email-incorrect", f"e-mail: '{text[:80]}' is none: send name@domain, at most {EMAIL_LENGTH_MAX} characters")
+    return found
+
+
+def role_of(text: str) -> Role:
+    if text not in ROLES:
+        raise Incorrect("role-incorrect", f"role: '{text[:40]}' is none: {', '.join(ROLES)}")
+    return ROLES[text]
+
+
+def tenant_named(text: str) -> uuid.UUID:
+    """A UUID is itself; a name's is its own, the same for everyone who asks."""
+    try:
+        found = uuid.UUID(text)
+    except ValueError:
+        if not _TENANT_NAME.fullmatch(text):
+            words = f"tenant: '{text[:80]}' is neither a UUID nor a name (lower-case letters, digits, '.', '_', '-'; at most 63)"
+            raise Incorrect("tenant", words) from None
+        return uuid.uuid5(ACCESS_TENANT, text)
+    if found == ACCESS_TENANT:
+        raise Incorrect("tenant", f"tenant: {found} is Varve's own: choose another")
+    return found
+
+
+def password_checked(text: str) -> str:
+    if not PASSWORD_LENGTH_MIN <= len(text) <= PASSWORD_LENGTH_MAX:
+        raise Incorrect("password-incorrect", f"password: {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters")
+    return text
+
+
+def user_put(email: str, tenant: uuid.UUID, role: Role) -> EntityPut:
+    """Where there is none: an e-mail belongs to one tenant."""
+    return _put(USER, email, {"tenant": str(tenant), "role": role.name.lower()}, if_absent=True)
+
+
+def key_put(email: str, key: str) -> EntityPut:
+    return _put(KEY, email, {"sha256": hash_of(key).hex()})
+
+
+def password_put(email: str, argon2: str) -> EntityPut:
+    return _put(PASSWORD, email, {"argon2": argon2})
+
+
+def activity_put(email: str, *, active: bool) -> EntityPut:
+    return _put(ACTIVITY, email, {"active": active})
+
+
+def ended_put(session: str, until: float) -> EntityPut:
+    return _put(ENDED, session, {"until": until})
+
+
+def used_put(code: str) -> EntityPut:
+    """Of all who use a code, the fold lets one."""
+    return _put(USED, code, {}, if_absent=True)
+
+
+def tenant_put(name: str) -> EntityPut:
+    return _put(TENANT, str(tenant_named(name)), {"name": name})
+
+
+def _put(kind: str, ident: str, document: Mapping[str, Any], *, if_absent: bool = False) -> EntityPut:
+    return EntityPut(tenant=ACCESS_TENANT, kind=kind, id=ident, document=dict(document), if_absent=if_absent)
+
+
+def shown(user: User, names: Mapping[uuid.UUID, str]) -> dict[str, Any]:
+    """As lists tell of a user; names: of tenants."""
+    return {
+        "email": user.email, "tenant": str(user.tenant), "tenant_name": names.get(user.tenant, ""), "role": user.role.name.lower(),
+        "active": user.active, "key": user.key_hash is not None, "password": bool(user.password),
+    }  # fmt: skip
