@@ -10,6 +10,7 @@ from types import ModuleType
 from fastapi import FastAPI
 
 from api import errors
+from api.access import dance, oauth2, sessions
 from api.access.guard import guard
 from api.doors.datareservoir import routes as datareservoir
 from api.doors.datareservoir.words import WORDING as DATARESERVOIR
@@ -40,10 +41,11 @@ from api.parts import Parts
 
 _NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
 _ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir)
+_ACCESS = (users, sessions, oauth2, dance)
 
 
 def create_app(parts: Parts) -> FastAPI:
-    app = _app_of(parts, (status, generations, users, *_ROOMS))
+    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS))
     app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (status, *_ROOMS)), own)))
     return _guarded(app, parts)
 

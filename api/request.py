@@ -48,8 +48,12 @@ class Caller:
     identity: Identity | None = None  # None while access is off
 
     def stamp(self, clock: Clock, body: bytes, tenant: uuid.UUID | None = None) -> Stamp:
-        said, by = (body, self.query.encode()), None if self.identity is None else self.identity.name
-        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, said, by)
+        return make_stamp(clock, tenant or self.tenant, self.scope, self.key, (body, self.query.encode()), self.changed_by)
+
+    @property
+    def changed_by(self) -> str | None:
+        """Who asks, where that is known."""
+        return None if self.identity is None else self.identity.name
 
 
 async def caller(

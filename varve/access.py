@@ -20,8 +20,8 @@ from varve.settings import Settings
 
 ACCESS_TENANT = uuid.UUID("acce55ed-0000-4000-8000-000000000000")  # nobody's: no key belongs to it, no door takes it
 USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED = "user", "key", "password", "activity", "tenant", "ended"
-KINDS = (USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED)
-USED = "used"
+GRANTED, USED = "granted", "used"
+KINDS = (USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED, GRANTED)
 KEY_PREFIX = "varve_"
 EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 254, 8, 1024
 _EMAIL = re.compile(r"[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+@[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+")
@@ -72,7 +72,7 @@ class Index:
         if kind not in KINDS or version <= self.versions.get(name, -1):
             return
         self.documents[name], self.versions[name] = document, version
-        if kind not in (TENANT, ENDED):
+        if kind not in (TENANT, ENDED, GRANTED):
             self._renew(ident)
 
     def by_hash(self, key_hash: bytes) -> User | None:
@@ -84,10 +84,14 @@ class Index:
         """Whether this session was logged out of."""
         return self.documents.get((ENDED, ident)) is not None
 
-    def forget_ended(self, now: float) -> None:
-        """Of sessions that would have ended by now anyway nothing need be known."""
+    def granted(self, ident: str) -> bool:
+        """Whether its user agreed to this request token."""
+        return self.documents.get((GRANTED, ident)) is not None
+
+    def forget_past(self, now: float) -> None:
+        """Of what would have ended by now anyway nothing need be known."""
         for name, document in list(self.documents.items()):
-            if name[0] == ENDED and (document is None or float(document.get("until", 0)) < now):
+            if name[0] in (ENDED, GRANTED) and (document is None or float(document.get("until", 0)) < now):
                 del self.documents[name], self.versions[name]
 
     def tenants(self) -> Iterator[tuple[uuid.UUID, str]]:
@@ -193,6 +197,10 @@ def activity_put(email: str, *, active: bool) -> EntityPut:
 
 def ended_put(session: str, until: float) -> EntityPut:
     return _put(ENDED, session, {"until": until})
+
+
+def granted_put(request: str, until: float) -> EntityPut:
+    return _put(GRANTED, request, {"until": until})
 
 
 def used_put(code: str) -> EntityPut:

@@ -4,24 +4,20 @@ Before: guard.py has a request. After: an Identity, or a refusal that does not t
 a thread or another process.
 """
 
-from collections.abc import MutableMapping
-from typing import Any
-
-from starlette.types import Receive
-
-from api.access.credentials import Shown, Signed, credential_of
+from api.access.credentials import unknown
 from api.access.directory import Directory
 from api.access.identity import Identity
 from api.access.log_in import LogIn
+from api.access.oauth1 import OAuth1
 from api.access.throttle import Throttle
 from varve.access import KEY_PREFIX, Role, User, hash_of
 from varve.clock import Clock
-from varve.errors import Forbidden, Unauthorized, Unavailable
+from varve.errors import Forbidden, Unavailable
 from varve.series import DEFAULT_TENANT
 from varve.settings import AccessSettings
 from varve.tokens import Signer
 
-OPERATOR, SESSION, OAUTH = "operator", "session", "oauth"
+OPERATOR, SESSION, OAUTH, REFRESH, CODE = "operator", "session", "oauth", "refresh", "code"
 TOKEN_KINDS = (SESSION, OAUTH)
 
 
@@ -29,17 +25,8 @@ class Access:
     def __init__(self, settings: AccessSettings, signer: Signer, directory: Directory, clock: Clock) -> None:
         self.on, self.settings, self.signer, self.directory = settings.enabled, settings, signer, directory
         self.log_in = LogIn(directory, Throttle(clock))
+        self.oauth1 = OAuth1(signer, settings.public_url, self.now, self.of_token)
         self._clock = clock
-
-    async def identify(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[Identity, Receive]:
-        """With what is left of the body to be read."""
-        match credential_of(scope["headers"]):
-            case None:
-                raise Unauthorized("key-missing", "no key: send X-API-Key: <key> (`varve users create` gives one)")
-            case Shown(secret):
-                return self.identity_of(secret), receive
-            case Signed():
-                raise unknown()
 
     def identity_of(self, secret: str) -> Identity:
         """Of a key or token."""
@@ -55,14 +42,17 @@ class Access:
             raise unknown()
         return self.of_token(str(says["user"]), str(says["stamp"]), float(says["until"]))
 
-    def of_token(self, email: str, stamp: str, until: float | None) -> Identity:
+    def of_token(self, email: str, stamp: str, until: float | None = None) -> Identity:
+        """Whose e-mail this is, where key and password are those of then."""
+        self.refuse_unread()
         user = self.directory.index.users.get(email)
         if user is None or user.stamp != stamp:
             raise unknown()
         return identity_of_user(user, until)
 
-    def token_of(self, kind: str, user: User, seconds: float, ident: str = "") -> str:
-        says = {"user": user.email, "stamp": user.stamp} | ({"id": ident} if ident else {})
+    def token_of(self, kind: str, user: User | None, seconds: float, ident: str = "") -> str:
+        """ident: by which it can be ended, or used once. Nobody's, while access is off."""
+        says = {"user": "" if user is None else user.email, "stamp": "" if user is None else user.stamp} | ({"id": ident} if ident else {})
         return self.signer.token(kind, says, self.now() + seconds)
 
     def holds(self, identity: Identity) -> bool:
@@ -94,6 +84,3 @@ def refuse_below(role: Role, identity: Identity) -> None:
         has, needs = (one.name.lower() for one in (identity.role, role))
         raise Forbidden("role-missing", f"this needs the role {needs}, and {identity.name} has {has}")
 
-
-def unknown() -> Unauthorized:
-    return Unauthorized("key-unknown", "invalid or inactive key: `varve users list` shows who there is, `regenerate-key` makes a new key")

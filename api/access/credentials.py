@@ -71,3 +71,7 @@ def _basic(rest: str) -> str:
 
 def _unreadable(words: str) -> Unauthorized:
     return Unauthorized("key-unreadable", f"{words}: send the key once, as X-API-Key: <key>")
+
+
+def unknown() -> Unauthorized:
+    return Unauthorized("key-unknown", "invalid or inactive key: `varve users list` shows who there is, `regenerate-key` makes a new key")

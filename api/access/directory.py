@@ -68,6 +68,6 @@ class Directory:
             self.index.take(row["kind"], row["id"], int(row["version"]), None if int(row["deleted"]) else orjson.loads(row["document"]))
         self._seen = now
         if rows:
-            self.index.forget_ended(self._clock.now() / 1e9)
+            self.index.forget_past(self._clock.now() / 1e9)
             self._changed.set()
             self._changed = asyncio.Event()

@@ -11,10 +11,13 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.access import refuse_below
+from api.access.credentials import Shown, Signed, credential_of
 from api.access.identity import Identity, identity_in, remember
 from api.access.roles import ALWAYS, TAILS, Open, needed
+from api.access.signed import identify_signed
 from api.parts import Parts
 from api.request import tenant_of
+from varve.errors import Unauthorized
 
 LOOK_SECONDS = 5.0
 POLICY_VIOLATION = 1008  # of RFC 6455's registry of closing codes
@@ -48,7 +51,7 @@ def _guarded(app: ASGIApp, parts: Parts, name: str) -> ASGIApp:
             return
         identity = identity_in(scope)
         if identity is None:
-            identity, receive = await access.identify(scope, receive)
+            identity, receive = await _identified(parts, scope, receive)
             remember(scope, identity)
         tenant_of(_header(scope, b"x-tenant"), identity)
         refuse_below(role, identity)
@@ -58,6 +61,17 @@ def _guarded(app: ASGIApp, parts: Parts, name: str) -> ASGIApp:
             await app(scope, receive, send)
 
     return asked
+
+
+async def _identified(parts: Parts, scope: Scope, receive: Receive) -> tuple[Identity, Receive]:
+    """With what is left of the body to be read."""
+    match credential_of(scope["headers"]):
+        case None:
+            raise Unauthorized("key-missing", "no key: send X-API-Key: <key> (`varve users create` gives one)")
+        case Shown(secret):
+            return parts.access.identity_of(secret), receive
+        case Signed(header):
+            return await identify_signed(parts.access.oauth1, scope, receive, header, parts.settings.http.body_mb_max)
 
 
 def _header(scope: Scope, name: bytes) -> str | None:

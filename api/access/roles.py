@@ -14,9 +14,10 @@ _RESERVOIR = "/datareservoir/api"
 
 
 class Open(Enum):
-    """Nobody is asked: the route tells nothing of anybody's, or checks for itself what it is given."""
+    """Nobody is asked. ALL: the route tells nothing of anybody's. OWN: it checks for itself what it is given, keys count for nothing."""
 
     ALL = "all"
+    OWN = "own"
 
 
 def _routes(methods: str, *paths: str) -> list[str]:
@@ -28,14 +29,21 @@ def _both(methods: str, *paths: str) -> list[str]:
     return _routes(methods, *(path + slash for path in paths for slash in _SLASHES))
 
 
-_OPEN = [
+_ALL = [
     *_routes("GET", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
-    "PUT /datareservoir/files/{file_id}",  # these two are asked with a signed address
-    "GET /datareservoir/days/{series_id}/{day}",
     "GET /",  # TimeDB's clients look there whether an API answers
 ]
+_OWN = [
+    "PUT /datareservoir/files/{file_id}",  # these two are asked with a signed address
+    "GET /datareservoir/days/{series_id}/{day}",
+    *_routes("POST DELETE", "/api/auth/app/session"),  # and these are how one comes to be known
+    "POST /datareservoir/oauth/token",
+    *_routes("GET POST", "/account", "/datareservoir/account"),
+    *_routes("GET", *(f"{own}/oauth/{step}/" for own in _TIMETRIC for step in ("request_token", "authorize", "access_token"))),
+    *_routes("POST", *(f"{own}/oauth/authorize/" for own in _TIMETRIC)),
+]
 _READ = [
-    *_routes("GET", "/api/v1/status", "/api/v1/me", "/api/v1/outcomes/{event_id}", "/api/v1/deletions"),
+    *_routes("GET", "/api/v1/status", "/api/v1/me", "/api/v1/me/oauth1", "/api/v1/outcomes/{event_id}", "/api/v1/deletions"),
     *_routes("GET", "/api/v1/runs", "/api/v1/runs/{run_id}"),
     *_routes("GET", *(f"/api/v1/values/{shape}" for shape in ("flat", "overlapping", "history", "relative"))),
     *_routes("GET", "/api/v1/latest", "/api/v1/rollups", "/api/v1/series", "/api/v1/series/{series:path}", "/api/v1/events"),
@@ -91,7 +99,11 @@ def _table(rows: Iterable[tuple[Role | Open, Iterable[str]]]) -> Mapping[str, Ro
     return {route: role for role, routes in rows for route in routes}
 
 
-ROUTES = _table(((Open.ALL, _OPEN), (Role.READ, _READ), (Role.WRITE, _WRITE), (Role.ADMIN, _ADMIN), (Role.OPERATOR, _OPERATOR)))
+ROUTES = _table(
+    (
+        (Open.ALL, _ALL), (Open.OWN, _OWN), (Role.READ, _READ), (Role.WRITE, _WRITE), (Role.ADMIN, _ADMIN), (Role.OPERATOR, _OPERATOR),
+    )
+)  # fmt: skip
 
 
 def needed(route: str) -> Role | Open:

@@ -6,7 +6,7 @@ Before: api/access/guard.py asked who calls, also while access is off. After: ap
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.identity import Identity
@@ -15,7 +15,7 @@ from api.native.words import json_body
 from api.parts import Parts
 from api.request import Caller, caller, parsed, read_json
 from varve.access import Role, User, email_of, role_of, shown, tenant_named
-from varve.errors import Forbidden, NotFound, Unauthorized
+from varve.errors import Forbidden, Incorrect, NotFound, Unauthorized
 
 Who = Annotated[Caller, Depends(caller)]
 BODY_MB_MAX = 1
@@ -51,6 +51,17 @@ def router(parts: Parts) -> APIRouter:
         if who.identity is None:
             return {"user": None, "tenant": str(who.tenant), "role": None}
         return {"user": who.identity.name, "tenant": str(who.tenant), "role": who.identity.role.name.lower()}
+
+    @routes.get("/api/v1/me/oauth1")
+    async def oauth1(who: Who, response: Response) -> dict[str, str]:
+        """The caller's OAuth 1.0a credentials: consumer key and secret, and a token that needs no further step. They end with the key."""
+        user = None if who.identity is None else parts.access.directory.index.users.get(who.identity.name)
+        if user is None:
+            raise Incorrect("no-user", "access is off, or the operator asks: only users have OAuth credentials")
+        response.headers["Cache-Control"] = "no-store"
+        consumer, token = parts.access.oauth1.consumer(user), parts.access.oauth1.access_token(user.email, user.stamp)
+        named = {"consumer_key": consumer.key, "consumer_secret": consumer.secret}
+        return named | {"oauth_token": token.key, "oauth_secret": token.secret}
 
     @routes.get("/api/v1/users")
     async def listed(who: Who) -> dict[str, Any]:

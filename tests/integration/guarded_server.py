@@ -35,8 +35,8 @@ def operator_of(served: Served) -> httpx.Client:
     return httpx.Client(base_url=served.url, timeout=60, headers={"Authorization": f"Bearer {token}"})
 
 
-def start_guarded(directory: Path) -> Guarded:
-    served = start_server(directory, "--access")
+def start_guarded(directory: Path, *arguments: str) -> Guarded:
+    served = start_server(directory, "--access", *arguments)
     operator, keys = operator_of(served), {}
     for name in ("read", "write", "admin"):
         keys[name] = made(operator, name, name, "meadow")

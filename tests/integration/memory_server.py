@@ -68,9 +68,9 @@ async def beat(log: MemoryLog, topics: Topics) -> None:
         await asyncio.sleep(2.0)
 
 
-async def main(directory: Path, *, access: bool) -> None:
+async def main(directory: Path, *, access: bool, public: str) -> None:
     http = HttpSettings(port=0, body_mb_max=8, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10, origins=ORIGINS)
-    settings = Settings(data=directory, http=http, access=AccessSettings(enabled=access))
+    settings = Settings(data=directory, http=http, access=AccessSettings(enabled=access, public_url=public))
     clock, topics = SystemClock(), Topics("varve", 4)
     log = MemoryLog(topics.all(), clock, "5" * 32)
     store = Store.open(settings)
@@ -86,4 +86,4 @@ async def main(directory: Path, *, access: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), access="--access" in sys.argv))
+    asyncio.run(main(Path(sys.argv[1]), access="--access" in sys.argv, public=sys.argv[-1] if "--public" in sys.argv else ""))

@@ -96,7 +96,7 @@ async def add(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
 async def _ordered(parts: Parts, who: Caller, file: File, ident: uuid.UUID, *, new: bool) -> dict[str, Any]:
     """Waits for what is validated already; what is not yet is told as it stands, and comes by itself."""
     uploads = parts.uploads
-    order = Order(str(ident), new, parts.clock.now(), None)
+    order = Order(str(ident), new, parts.clock.now(), who.changed_by)
     order = await uploads.off_loop(file.order, order)
     uploads.wake(file)
     verdict = await uploads.until(file.verdict, UNVALIDATED_SECONDS)

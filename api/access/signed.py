@@ -1,0 +1,42 @@
+"""Signed requests before the guard: reads what of the body is signed, within bounds, and gives it back to the route unread.
+
+Before: guard.py found an Authorization: OAuth header. After: oauth1.py checks. A consumer key that is none is refused before any of the
+body is read.
+"""
+
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
+
+from api.access.identity import Identity
+from api.access.oauth1 import ACCESS, OAuth1, fields_of, form_of, has_form
+from api.request import read_body
+from varve.errors import UnsupportedType
+
+
+async def identify_signed(oauth1: OAuth1, scope: Scope, receive: Receive, header: str, body_mb_max: int) -> tuple[Identity, Receive]:
+    """With what is left of the body to be read."""
+    fields = fields_of(header, "")
+    identity = oauth1.signed_by(fields, ACCESS)
+    request = Request(scope, receive)
+    if not has_form(request):
+        oauth1.check(request, header, fields, ACCESS, ())
+        return identity, receive
+    if "content-encoding" in request.headers:
+        raise UnsupportedType("content-encoding", "a form that is signed is sent as it is: without Content-Encoding")
+    body = await read_body(request, body_mb_max)
+    oauth1.check(request, header, fields, ACCESS, form_of(request, body))
+    return identity, _again(body, receive)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, then whatever comes."""
+    told = False
+
+    async def received() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return received
