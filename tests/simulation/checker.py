@@ -59,7 +59,7 @@ def _state(world: World, partition: int) -> list[str]:
     for record in world.log.records(topics.events, partition):
         try:
             decoded = decode(record.value, record.header("content-type"))
-            change, made, _ = fold(fresh, decoded, record.offset, record.timestamp, _intake(record))
+            change, made, _ = fold(fresh, decoded, record.offset, record.stored, _intake(record))
             for name, table in made.tables.items():
                 views[name].update(key_of(row) for row in full_rows(table))
         except VarveError:

@@ -289,8 +289,9 @@ class Doors:
         return Request(bodies, keys, frozenset().union(*(marks for _, _, marks in made)), home)
 
     def _elsewhere(self, request: Request) -> Request:
-        """A producer's next attempt may come to another partition of the intake."""
-        return request if request.home is None else replace(request, home=self._chosen.randrange(PARTITIONS))
+        """A producer's next attempt may come to another partition of the intake. Not that of a reused key, which has no marks: there it
+        could overtake the request whose key it is."""
+        return request if request.home is None or not request.marks else replace(request, home=self._chosen.randrange(PARTITIONS))
 
     def _key(self) -> Body:
         return {"event_id": f"{self.number:032x}", "body_hash": "a" * 16}
