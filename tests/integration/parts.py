@@ -13,7 +13,7 @@ import httpx
 
 from tests.conftest import free_port, wait_until
 from varve.process import end
-from varve.settings import HttpSettings, LogSettings, Settings, StoreSettings, WorkerSettings, environment_of
+from varve.settings import AccessSettings, HttpSettings, LogSettings, Settings, StoreSettings, WorkerSettings, environment_of
 
 READY_SECONDS_MAX = 180.0
 WAIT_SECONDS_MAX = 6.0
@@ -25,6 +25,7 @@ class Parts:
     directory: Path
     brokers: str
     prefix: str
+    access: AccessSettings = field(default_factory=AccessSettings)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -38,6 +39,7 @@ class Parts:
             store=StoreSettings(dsn=f"clickhouse://default:@127.0.0.1:{self.ports['store']}/default"),
             worker=WorkerSettings(name=name, session_seconds=6, stall_seconds=3),
             http=HttpSettings(port=port, wait_seconds_max=WAIT_SECONDS_MAX),
+            access=self.access,
         )
         with (self.directory / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
