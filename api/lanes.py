@@ -67,7 +67,11 @@ class Lane:
                 while len(self._flying) >= FLYING_MAX:
                     await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
                 batch = self._take()
-                value = await _encoded([one.record for one in batch])
+                try:
+                    value = await _encoded([one.record for one in batch])
+                except Exception as error:  # noqa: BLE001 - whoever wrote it hears it
+                    _fail(batch, error)
+                    continue
                 flight = asyncio.create_task(self._deliver(batch, value))
                 self._flying.add(flight)
                 flight.add_done_callback(self._flying.discard)
@@ -98,19 +102,21 @@ class Lane:
         try:
             appended = await self._log.append(self._topic, self._partition, value, headers=HEADERS)
         except VarveError as error:
-            for one in batch:
-                if not one.done.done():
-                    one.done.set_exception(error)
+            _fail(batch, error)
             return
         except BaseException as error:
-            for one in batch:
-                if not one.done.done():
-                    one.done.set_exception(error)
+            _fail(batch, error)
             raise
         self._heard(appended.timestamp)
         for one in batch:
             if not one.done.done():
                 one.done.set_result(appended)
+
+
+def _fail(batch: Sequence[_Waiting], error: BaseException) -> None:
+    for one in batch:
+        if not one.done.done():
+            one.done.set_exception(error)
 
 
 async def _encoded(records: Sequence[Record]) -> bytes:

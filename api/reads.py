@@ -21,7 +21,7 @@ from sink.functions import Function
 from sink.periods import Grid
 from sink.queries.arrived import described
 from sink.queries.deletions import DeletionSearch, deletions
-from sink.queries.entities import EntitySearch, entities, entity_versions
+from sink.queries.entities import EntitySearch, entities, entity_versions, heads
 from sink.queries.latest import LATEST
 from sink.queries.layer import layer, series_version
 from sink.queries.query import Query
@@ -180,6 +180,9 @@ class Reads:
 
     async def entities(self, search: EntitySearch) -> list[dict[str, Any]]:
         return [entity_row(row) for row in await self._calls.objects(entities(search))]
+
+    async def entity_heads(self, search: EntitySearch) -> list[str]:
+        return [str(row["head"]) for row in await self._calls.rows(heads(search))]
 
     async def entity_versions(self, search: EntitySearch) -> list[dict[str, Any]]:
         return [entity_row(row) for row in await self._calls.objects(entity_versions(search))]

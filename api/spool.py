@@ -18,9 +18,10 @@ from api.cut import Piece, piece_record
 from api.lanes import HEADERS
 from api.outcomes import Outcomes
 from streams.log import Log
+from streams.topics import RECORD_BYTES_MAX
 from varve import codec
 from varve.codec import event_key
-from varve.errors import Unavailable, VarveError
+from varve.errors import TooLarge, Unavailable, VarveError
 from varve.record import Record
 
 log = logging.getLogger(__name__)
@@ -104,13 +105,19 @@ class Spool:
             for number, piece in enumerate(pieces):
                 name = f"{number:05d}.arrow"
                 cut = piece_record(record, piece, event_id)
-                _write_synced(home / name, codec.encode(cut))
+                value = codec.encode(cut)
+                if len(value) > RECORD_BYTES_MAX:  # else it would be tried for ever
+                    raise TooLarge("record-too-large", f"a value or document of some {len(value) >> 20} MiB is over what one record holds")
+                _write_synced(home / name, value)
                 entries.append(Entry(name, piece.partition, str(cut.events[0].tenant), str(cut.events[0].event_id)))
             draft = home / "manifest.json.new"
             _write_synced(draft, json.dumps([vars(entry) for entry in entries]).encode())
             draft.rename(home / "manifest.json")
             _sync_directory(home)
             _sync_directory(self._directory)
+        except TooLarge:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
         except OSError as error:
             shutil.rmtree(home, ignore_errors=True)
             raise Unavailable(

@@ -5,6 +5,7 @@ partition, the fold applies it. Pure; refusals happen here, before a record is s
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ from varve.series import entity_id, partitions_of, series_id
 SLOTTED = frozenset(
     {"latest_incremented", "points_deleted", "series_rewritten", "series_deleted", "purge_requested", "entity_put", "entity_deleted"}
 )
+
+
+DEPTH_MAX = 200  # of a document: what writes JSON gives up somewhat later
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ def refusals(record: Record, timestamp: int) -> list[Refusal]:
             found.append(Refusal(number, "known-time-ahead", reason))
         elif isinstance(event, PointsDeleted | PurgeRequested) and not _forwards(event):
             found.append(Refusal(number, "range-backwards", f"{event.type}: until does not lie after from: nothing lies between them"))
+        elif nests_deeper(getattr(event, "document", getattr(event, "params", None)), DEPTH_MAX):
+            found.append(Refusal(number, "too-deep", f"{event.type}: the JSON is nested deeper than {DEPTH_MAX} levels"))
     return found + _rows_ahead(record, timestamp) + _conditions_spread(record) + _not_numbers(record)
 
 
@@ -128,6 +134,17 @@ def slots_before(record: Record) -> NDArray[np.int64]:
     """int64[events]: how many numbers events up to here take beside the rows', so that a deletion's or a latest increment's own version
     lies between those of the rows before and after it; an event's own slot comes before its rows."""
     return np.cumsum([event.type in SLOTTED for event in record.events]).astype(np.int64)
+
+
+def nests_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            inner for one in level for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()) if inner
+        ]  # fmt: skip
+        if not level:
+            return False
+    return True
 
 
 def _forwards(event: PointsDeleted | PurgeRequested) -> bool:

@@ -156,3 +156,53 @@ def test_the_secret_stays_with_the_data_directory_and_is_nobody_elses(served: Se
     created(http, "0,1\n")
     secret = served.data / "signing.key"
     assert len(secret.read_bytes()) == 32 and secret.stat().st_mode & 0o077 == 0
+
+
+def pages(http: httpx.Client, path: str) -> list[list[tuple[str, Any]]]:
+    """Following nextLink as it stands."""
+    found, link = [], f"{http.base_url}{API}/reservoir/timeseries/{path}"
+    while link:
+        answer = http.get(link)
+        assert answer.status_code == 200, answer.text
+        found.append([(one["Timestamp"], one["Value"]) for one in answer.json()["value"]])
+        link = answer.json().get("@odata.nextLink", "")
+    return found
+
+
+SPAN = "start=1970-01-01T00:00:00%2B00:00&end=1970-01-01T00:01:00%2B00:00"
+
+
+def test_samples_come_raw_page_by_page_at_one_moment(http: httpx.Client) -> None:
+    ident = created(http, "0,1.5\n1,\n1000000000,3\n60000000000,4\n")
+    first, second = pages(http, f"{ident}/samples/raw?{SPAN}&maxPageSize=2")
+    assert first == [("1970-01-01T00:00:00.000000000Z", 1.5), ("1970-01-01T00:00:00.000000001Z", None)]
+    assert second == [("1970-01-01T00:00:01.000000000Z", 3.0)]  # the end is left out
+    link = http.get(f"{API}/reservoir/timeseries/{ident}/samples/raw?{SPAN}&maxPageSize=2").json()["@odata.nextLink"]
+    assert added(http, ident, "2,9\n").status_code == 200
+    assert [one["Value"] for one in http.get(link).json()["value"]] == [3.0]
+    assert http.get(link.replace("start=1970", "start=1971")).status_code == 422
+
+
+def test_aggregates_step_over_gaps_and_fill_them_where_asked(http: httpx.Client) -> None:
+    ident = created(http, "0,1\n1000,3\n59999999999,8\n")
+    wanted = f"{ident}/samples/aggregate?{SPAN}&aggregationFunction=avg&aggregationPeriod="
+    assert pages(http, f"{wanted}1tick&maxPageSize=10") == [
+        [("1970-01-01T00:00:00.000000000Z", 1.0), ("1970-01-01T00:00:00.000001000Z", 3.0), ("1970-01-01T00:00:59.999999900Z", 8.0)]
+    ]
+    assert pages(http, f"{wanted}1h") == [[("1970-01-01T00:00:00.000000000Z", 4.0)]]
+    filled = pages(http, f"{wanted}20s&includeEmptyAggregations=True&maxPageSize=2")
+    assert [[value for _, value in page] for page in filled] == [[2.0, None], [8.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("aggregationPeriod", "2d"), ("aggregationPeriod", "0s"), ("aggregationFunction", "median"), ("maxPageSize", "0"),
+        ("start", "noon"), ("end", "1969-01-01"), ("cursor", "x"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_aggregated_is_refused_in_words(http: httpx.Client, name: str, text: str) -> None:
+    ident = created(http, "0,1\n")
+    asked = {"start": "1970-01-01", "end": "1970-01-02", "aggregationPeriod": "1h", "aggregationFunction": "Max"} | {name: text}
+    answer = http.get(f"{API}/reservoir/timeseries/{ident}/samples/aggregate", params=asked)
+    assert answer.status_code == 422 and name in answer.json()["Message"]

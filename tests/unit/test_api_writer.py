@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,14 +21,14 @@ from api.views import Views
 from streams.log import Appended, Headers
 from streams.log_memory import MemoryLog
 from streams.receipts import Receipt
-from streams.topics import Topics
+from streams.topics import RECORD_BYTES_MAX, Topics
 from tests.conftest import wait_until
 from varve import codec
 from varve.columns import Target, make_points
-from varve.errors import Conflict, Unavailable
-from varve.events import PointsWritten
+from varve.errors import Conflict, TooLarge, Unavailable
+from varve.events import EntityPut, PointsWritten
 from varve.position import Token
-from varve.record import Record, single
+from varve.record import Record, refusals, single
 from varve.series import series_id
 from varve.settings import HttpSettings
 
@@ -206,6 +207,39 @@ def test_an_accepted_upload_is_finished_by_the_next_process_and_an_unaccepted_on
         assert later.accepted() == []
 
     asyncio.run(run())
+
+
+def test_a_document_that_no_record_holds_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        record = single(EntityPut(tenant=TENANT, kind="k", id="i", document={"text": "a" * (RECORD_BYTES_MAX + 1)}))
+        spool = Spool(tmp_path / "spool", memory(), TOPICS.events, lambda _: None, 10.0)
+        with pytest.raises(TooLarge, match="over what one record holds"):
+            await spool.put(record, "e" * 32, plan(record, TOPICS.partitions, 1 << 20, RECORD_BYTES_MAX))
+        assert spool.accepted() == []
+
+    asyncio.run(run())
+
+
+def test_a_record_that_cannot_be_written_down_fails_and_the_lane_lives_on() -> None:
+    async def run() -> None:
+        deep: dict[str, object] = {}
+        for _ in range(300):
+            deep = {"a": deep}
+        lane = Lane(memory(), TOPICS.events, 0, Limits(1000, 1 << 20, 0), lambda _: None)
+        with pytest.raises(ValueError, match="depth"):
+            await lane.append(single(EntityPut(tenant=TENANT, kind="k", id="i", document=deep)))
+        assert (await lane.append(record_of(1))).offset == 0
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(200, []), (201, ["too-deep"])])
+def test_documents_are_bounded_in_depth(levels: int, refused: list[str]) -> None:
+    deep: object = 1
+    for _ in range(levels):
+        deep = {"a": deep}
+    found = refusals(single(EntityPut(tenant=TENANT, kind="k", id="i", document=cast(dict[str, object], deep))), 5)
+    assert [one.code for one in found] == refused
 
 
 async def _nothing(_events: object) -> list[OutcomeRow]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sink.queries.days import days, newest_deletion
+from sink.queries.entities import EntitySearch, entities, heads
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
@@ -19,6 +21,7 @@ from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
 from sink.queries.relative import DaysBefore, Lead, relative
 from sink.queries.runs import RunSearch, runs
+from sink.queries.samples import samples
 from sink.queries.selection import Selection
 from sink.queries.series import SeriesSearch, series, value_types
 from sink.queries.shape import probe
@@ -50,6 +53,14 @@ def snapshots() -> Iterator[tuple[str, Query]]:
         uuid.UUID(int=7), (5, 6, 7), (SERIES,), {"key": "a"}, {"name": "b"}, ("c",), {"d": "e"}, {"f": "g"}, False, ("h", SERIES), 9
     )
     yield "series", series(search)
+    documents = EntitySearch(
+        uuid.UUID(int=7), (5, 6, 7), "k", "i", "p", {"a": "b"}, ("c",), {"d": ("e%", "%f")}, ("g",), (SERIES,), 8, "h", 9
+    )  # fmt: skip
+    yield "entities", entities(documents)
+    yield "entity_heads", heads(EntitySearch(uuid.UUID(int=7), (5, 6, 7), "k"))
+    yield "days", days(ONE)
+    yield "newest_deletion", newest_deletion(ONE)
+    yield "samples", samples(FLAT.query(ONE, View()))
     yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))
     yield "runs", runs(RunSearch(uuid.UUID(int=7), (5, 6, 7), (SERIES,), "w", "sealed", (1, SERIES), 9))
     yield "outcomes", outcomes([SERIES.bytes])

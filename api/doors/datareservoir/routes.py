@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.doors.datareservoir import series, transfer
+from api.doors.datareservoir import assigned, metadata, samples, series, transfer
 from api.doors.datareservoir.days import Digests
 from api.doors.datareservoir.words import API, PREFIX, ident_of
 from api.parts import Parts
@@ -21,7 +21,10 @@ Who = Annotated[Caller, Depends(caller)]
 def router(parts: Parts) -> APIRouter:
     routes = APIRouter(tags=["DataReservoir"])
     _files(routes, parts)
+    _assigned(routes, parts)
     _series(routes, parts)
+    _reads(routes, parts)
+    _metadata(routes, parts)
     return routes
 
 
@@ -53,8 +56,6 @@ def _files(routes: APIRouter, parts: Parts) -> None:
 
 
 def _series(routes: APIRouter, parts: Parts) -> None:
-    digests = Digests()
-
     @routes.post(f"{API}/timeseries/create")
     async def create(request: Request, who: Who) -> dict[str, Any]:
         """A series of an uploaded file (form field FileId)."""
@@ -80,12 +81,69 @@ def _series(routes: APIRouter, parts: Parts) -> None:
         """Delete a series, and take it off its metadata."""
         return await series.delete(parts, who, ident_of(series_id, "time series"))
 
+
+def _reads(routes: APIRouter, parts: Parts) -> None:
+    digests = Digests()
+
     @routes.get(f"{API}/timeseries/{{series_id}}/data/days")
     async def listed_days(series_id: str, request: Request, who: Who) -> Response:
         """The UTC days that hold samples in [start, end], each with the MD5 of its text and a signed address."""
         return await series.listed_days(parts, digests, request, who, ident_of(series_id, "time series"))
 
+    @routes.get(f"{API}/reservoir/timeseries/{{series_id}}/samples/aggregate")
+    async def aggregate(series_id: str, request: Request, who: Who) -> Response:
+        """Avg, Min, Max or Stdev by period, a page of them, with the next page's address."""
+        return await samples.aggregate(parts, request, who, ident_of(series_id, "time series"))
+
+    @routes.get(f"{API}/reservoir/timeseries/{{series_id}}/samples/raw")
+    async def raw(series_id: str, request: Request, who: Who) -> Response:
+        """Samples as they are, a page of them, with the next page's address."""
+        return await samples.raw(parts, request, who, ident_of(series_id, "time series"))
+
     @routes.get(f"{PREFIX}/days/{{series_id}}/{{day}}")
     async def one_day(series_id: str, day: str, request: Request) -> Response:
         """A day's lines, by a signed address."""
         return await series.one_day(parts, request, series_id, day)
+
+
+def _assigned(routes: APIRouter, parts: Parts) -> None:
+    @routes.get(f"{API}/timeseries/search/{{words:path}}")
+    async def search(words: str, who: Who) -> Any:
+        """Series by their metadata: NAMESPACE[/KEY[/NAME[/VALUE]]], of the key its beginning, of the value its beginning or end."""
+        return await assigned.find(parts, who, words.split("/", 3))
+
+    @routes.put(f"{API}/timeseries/{{series_id}}/metadata")
+    async def assign(series_id: str, request: Request, who: Who) -> dict[str, Any]:
+        """Put metadata, by a list of ids, on a series."""
+        ident = await series.known(parts, who, ident_of(series_id, "time series"))
+        await assigned.assign(parts, request, who, ident)
+        return await series.about(parts, who, ident)
+
+    @routes.delete(f"{API}/timeseries/{{series_id}}/metadata")
+    async def remove(series_id: str, request: Request, who: Who) -> dict[str, Any]:
+        """Take metadata, by a list of ids, off a series; the metadata stays."""
+        ident = await series.known(parts, who, ident_of(series_id, "time series"))
+        await assigned.remove(parts, request, who, ident)
+        return await series.about(parts, who, ident)
+
+
+def _metadata(routes: APIRouter, parts: Parts) -> None:
+    @routes.put(f"{API}/metadata/{{pair:path}}")
+    async def put(pair: str, request: Request, who: Who) -> dict[str, Any]:
+        """Set the fields under NAMESPACE/KEY; 409 where there are some and overwrite is false."""
+        return await metadata.put(parts, request, who, pair)
+
+    @routes.get(f"{API}/metadata/{{asked:path}}")
+    async def read(asked: str, who: Who) -> Any:
+        """One entry by its id or as NAMESPACE/KEY; the keys of NAMESPACE; all namespaces."""
+        return await metadata.read(parts, who, asked)
+
+    @routes.post(f"{API}/metadata/search")
+    async def find(request: Request, who: Who) -> list[dict[str, Any]]:
+        """Entries of a namespace whose keys begin so, with all of these fields."""
+        return await metadata.find(parts, request, who)
+
+    @routes.delete(f"{API}/metadata/{{metadata_id}}", status_code=204)
+    async def delete(metadata_id: str, who: Who) -> Response:
+        """Delete an entry, and take it off its series."""
+        return await metadata.delete(parts, who, ident_of(metadata_id, "metadata"))

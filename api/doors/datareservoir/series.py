@@ -14,6 +14,7 @@ from fastapi import Request, Response
 from api.answer import streamed
 from api.append import append
 from api.bodies.points import stamped
+from api.doors.datareservoir import assigned
 from api.doors.datareservoir.days import Day, Digests, day_of, path_of, text
 from api.doors.datareservoir.words import PREFIX, base_of
 from api.parts import Parts
@@ -26,10 +27,11 @@ from sink.queries.selection import Selection
 from sink.queries.shape import Shape
 from sink.reads import page_of
 from sink.store import Store
+from varve.columns import no_points
 from varve.errors import Incorrect, NotFound
-from varve.events import SeriesDefined, SeriesDeleted, ValueType
+from varve.events import Event, SeriesDefined, SeriesDeleted, ValueType
 from varve.position import Token
-from varve.record import single
+from varve.record import Record, single
 from varve.series import partition_of
 
 PURPOSE = "day"
@@ -50,17 +52,20 @@ async def about(parts: Parts, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
         raise unknown(ident)
     row = found[0]
     first, last = await extent(parts, who, ident)
+    entries = [entry.told([str(ident)]) for entry in await assigned.entries_of(parts, who, ident)]
     return {
         "TimeSeriesId": str(ident), "TimeOfFirstSample": first, "TimeOfLastSample": last, "Created": row["created_time"],
-        "CreatedByEmail": None, "LastModified": row["changed_time"], "LastModifiedByEmail": row["changed_by"] or None, "Metadata": [],
+        "CreatedByEmail": None, "LastModified": row["changed_time"], "LastModifiedByEmail": row["changed_by"] or None, "Metadata": entries,
         "Aliases": [row["key"]] if row["key"] else [],
     }  # fmt: skip
 
 
 async def delete(parts: Parts, who: Caller, ident: uuid.UUID) -> Response:
     await refuse_unknown(parts, who.tenant, ident)
-    event = SeriesDeleted(series_id=ident, **stamped(who.tenant, who.stamp(parts.clock, b"")))
-    await append(parts, single(event), "view")
+    stamp = who.stamp(parts.clock, b"")
+    pairs = [(ident, one) for one in await assigned.metadata_of(parts, who, ident)]
+    gone: Event = SeriesDeleted(series_id=ident, **stamped(who.tenant, stamp))
+    await append(parts, Record((gone, *assigned.taken_off(pairs, who, stamp, 1)), no_points()), "view")
     return Response(status_code=204)
 
 
@@ -118,6 +123,11 @@ async def refuse_unknown(parts: Parts, tenant: uuid.UUID, ident: uuid.UUID) -> V
     if kind is None:
         raise unknown(ident)
     return cast(ValueType, kind)
+
+
+async def known(parts: Parts, who: Caller, ident: uuid.UUID) -> uuid.UUID:
+    await refuse_unknown(parts, who.tenant, ident)
+    return ident
 
 
 def unknown(ident: uuid.UUID) -> NotFound:

@@ -49,3 +49,42 @@ def test_nanoseconds_and_numbers_are_exact_and_nothing_stands_for_nan(play: Play
     told = play("nanoseconds")
     assert told["index"] == [1514764800000000001, 1514764800000000002, 1514764800123456789]
     assert told["values"] == [0.1, 1e300, -5e-324]
+
+
+def test_metadata_is_set_edited_assigned_found_and_deleted(play: Play) -> None:
+    told = play("metadata")
+    assert told == {
+        "same": True,
+        "by_pair": {"vendor": "Sensor Corp", "type": "Ampermeter"},
+        "by_id": True,
+        "namespaces": ["", "foo.bar"],
+        "keys": ["baz", "gyro"],
+        "searched": ["gyro"],
+        "assigned": ["baz"],
+        "on_the_way": ["baz", "gyro"],
+        "taken": "Metadata already exist. Specify overwrite=True toconfirm overwriting the metadata.",
+        "overwritten": [{"type": "Gyro"}],
+        "found": [True] * 5,
+        "removed": ["gyro"],
+        "deleted": None,
+        "gone": NOT_FOUND,
+        "left": ["gyro"],
+    }
+
+
+def test_samples_come_in_pages_raw_and_aggregated(play: Play) -> None:
+    told = play("samples")
+    assert told == {
+        "raw": True,
+        "text": ["a", "b\nc"],
+        "flags": [True, False],
+        "mean": [["2018-01-01 00:00:00+00:00", "2018-01-01 00:15:00+00:00"], [7.0, 22.0, 37.0], 16],
+        "paged": [["2018-01-01 00:00:00+00:00", "2018-01-01 00:01:00+00:00"], [0.0, 1.0, 2.0], 240],
+        "std": [["2018-01-01 00:00:00+00:00", "2018-01-01 02:00:00+00:00"], [pytest.approx(34.785054, rel=1e-6)] * 2, 2],
+        "empty": 480,
+        "ticks": [["2018-01-01 00:00:00.000000100+00:00", "2018-01-01 03:59:00+00:00"], [1.0, 2.0]],
+    }
+
+
+def test_days_that_did_not_change_come_from_the_client_s_own_cache(play: Play) -> None:
+    assert play("cached") == {"first": 3, "again": True, "more": 4, "kept": True}
