@@ -93,10 +93,11 @@ async def assembled(
     lag = Lag(read.views.vector, settings.http.wait_seconds_max, clock)
     health = Health(source, topics, guard, lag, spool, read.calls.ping, (lambda: sink.trouble) if sink else (lambda: ""))
     writer = Writer(source, topics, settings.http, clock, guard, receipts, outcomes, read.views, spool)
-    uploads = Uploads(settings.data, clock)
+    secret = await asyncio.to_thread(secret_of, settings)
+    uploads = Uploads(settings.data, secret, clock)
     generations = Generations(settings, source, topics, store, watermarks, views)
     directory = Directory(source, topics, read.calls, read.views, clock)
-    access = Access(settings.access, Signer(await asyncio.to_thread(secret_of, settings)), directory, clock)
+    access = Access(settings.access, Signer(secret), directory, clock)
     parts = Parts(
         settings, source, topics, clock, writer, read.views, read.catalog, read.runs, read.reads, health, generations, uploads, access
     )  # fmt: skip

@@ -5,7 +5,6 @@ Before: request.py reads who asks. After: routes build events with these stamps.
 """
 
 import hashlib
-import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -68,8 +67,3 @@ def new_series_id() -> uuid.UUID:
 def series_id_of(event_id: str) -> uuid.UUID:
     """Of a series without a key that is made by a keyed request: the same each time."""
     return uuid.uuid5(uuid.UUID(hex=event_id), "series")
-
-
-def new_secret() -> bytes:
-    """256 bits that nobody can guess."""
-    return secrets.token_bytes(32)

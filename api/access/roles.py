@@ -57,6 +57,9 @@ _READ = [
     *_routes("GET", *(f"{own}/series/{{ident}}/{what}/" for own in _TIMETRIC for what in ("value/json", "csv"))),
     *_routes("GET", *(f"{_RESERVOIR}/{what}" for what in ("ping", "files/{file_id}/status", "timeseries/{series_id}"))),
     f"GET {_RESERVOIR}/timeseries/{{series_id}}/data/days",
+    *_routes("GET", *(f"{_RESERVOIR}/reservoir/timeseries/{{series_id}}/samples/{what}" for what in ("raw", "aggregate"))),
+    *_routes("GET", f"{_RESERVOIR}/timeseries/search/{{words:path}}", f"{_RESERVOIR}/metadata/{{asked:path}}"),
+    f"POST {_RESERVOIR}/metadata/search",
 ]
 _WRITE = [
     *_routes("POST PATCH", "/api/v1/points"),
@@ -73,7 +76,9 @@ _WRITE = [
     *_routes("POST", *(f"{own}/create/" for own in _TIMETRIC)),
     *_routes("POST PUT DELETE", *(f"{own}/series/{{ident}}/" for own in _TIMETRIC)),
     *_routes("POST", *(f"{_RESERVOIR}/{what}" for what in ("files/upload", "files/commit", "timeseries/create", "timeseries/add"))),
-    *_routes("PUT DELETE", f"{_RESERVOIR}/timeseries/{{series_id}}"),
+    *_routes("PUT DELETE", f"{_RESERVOIR}/timeseries/{{series_id}}", f"{_RESERVOIR}/timeseries/{{series_id}}/metadata"),
+    *_routes("PUT", f"{_RESERVOIR}/metadata/{{pair:path}}"),
+    *_routes("DELETE", f"{_RESERVOIR}/metadata/{{metadata_id}}"),
 ]
 _USERS = [
     *_routes("GET POST", "/api/v1/users"),

@@ -69,7 +69,7 @@ async def beat(log: MemoryLog, topics: Topics) -> None:
 
 
 async def main(directory: Path, *, access: bool, public: str) -> None:
-    http = HttpSettings(port=0, body_mb_max=8, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10, origins=ORIGINS)
+    http = HttpSettings(port=0, body_mb_max=8, file_mb_max=16, record_mb_max=1, page_rows_max=10_000, wait_seconds_max=10, origins=ORIGINS)
     settings = Settings(data=directory, http=http, access=AccessSettings(enabled=access, public_url=public))
     clock, topics = SystemClock(), Topics("varve", 4)
     log = MemoryLog(topics.all(), clock, "5" * 32)

@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api_server import Served
-
 API = "/datareservoir/api"
 DAY = 86_400 * 10**9
 
@@ -150,12 +148,6 @@ def test_a_series_that_is_deleted_is_gone(http: httpx.Client) -> None:
         answer = http.get(f"{API}/{path}")
         assert answer.status_code == 404 and "there is no" in answer.json()["Message"]
     assert http.post(f"{API}/timeseries/add", data={"TimeSeriesId": ident, "FileId": put(http, "1,1\n")}).status_code == 404
-
-
-def test_the_secret_stays_with_the_data_directory_and_is_nobody_elses(served: Served, http: httpx.Client) -> None:
-    created(http, "0,1\n")
-    secret = served.data / "signing.key"
-    assert len(secret.read_bytes()) == 32 and secret.stat().st_mode & 0o077 == 0
 
 
 def pages(http: httpx.Client, path: str) -> list[list[tuple[str, Any]]]:

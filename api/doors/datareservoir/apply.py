@@ -36,18 +36,18 @@ async def apply(parts: Parts, file: File, verdict: Verdict, order: Order) -> Non
     kind, define = await _kind(parts, file, verdict, order)
     if not file.points.exists():
         raise Conflict("file-taken", f"the points of file {file.ident} were taken already: upload them again for another series")
-    defined = SeriesDefined(series_id=target.series_id, value_type=kind, changed_by=order.changed_by, **stamped(file.tenant, stamp))
+    defined = SeriesDefined(series_id=target.series_id, value_type=kind, **stamped(file.tenant, stamp))
     flying = enumerate(pieces(file.points), 1)
     if define:
-        first = [_record(target, batch, kind, stamp, part, order, defined) for part, batch in islice(flying, 1)]
+        first = [_record(target, batch, kind, stamp, part, defined) for part, batch in islice(flying, 1)]
         await _until_taken(parts, first[0] if first else single(defined))
     while some := list(islice(flying, FLYING_MAX)):
-        await asyncio.gather(*(_taken(parts, target, batch, kind, stamp, part, order) for part, batch in some))
+        await asyncio.gather(*(_taken(parts, target, batch, kind, stamp, part) for part, batch in some))
 
 
 def stamp_of(file: File, order: Order) -> Stamp:
     event_id = event_id_of(file.tenant, _SCOPE, f"{file.ident} {order.series}")
-    return Stamp(order.recorded_time, event_id, uuid.UUID(hex=event_id), None)
+    return Stamp(order.recorded_time, event_id, uuid.UUID(hex=event_id), None, order.changed_by)
 
 
 async def _kind(parts: Parts, file: File, verdict: Verdict, order: Order) -> tuple[ValueType | None, bool]:
@@ -69,10 +69,8 @@ async def _kind(parts: Parts, file: File, verdict: Verdict, order: Order) -> tup
             raise Incorrect("value-type", f"series {order.series} holds {holds} values, and the file {verdict.kind}: it is not taken")
 
 
-async def _taken(
-    parts: Parts, target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int, order: Order
-) -> None:  # fmt: skip
-    await _until_taken(parts, await asyncio.to_thread(_record, target, batch, kind, stamp, part, order))
+async def _taken(parts: Parts, target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int) -> None:
+    await _until_taken(parts, await asyncio.to_thread(_record, target, batch, kind, stamp, part))
 
 
 async def _until_taken(parts: Parts, record: Record) -> None:
@@ -87,9 +85,9 @@ async def _until_taken(parts: Parts, record: Record) -> None:
 
 
 def _record(
-    target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int, order: Order, *defined: SeriesDefined
+    target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int, *defined: SeriesDefined
 ) -> Record:
-    written: Event = PointsWritten(value_type=kind or "number", changed_by=order.changed_by, **stamped(target.tenant, stamp, part))
+    written: Event = PointsWritten(value_type=kind or "number", **stamped(target.tenant, stamp, part))
     return Record((written, *defined), _points(target, batch, kind))
 
 

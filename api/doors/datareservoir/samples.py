@@ -1,5 +1,5 @@
-"""Samples of a series, as they are or aggregated by period: pages of JSON with the next page's whole address in each. Every page is at the
-watermark vector of the first (I9).
+"""Samples of a series, as they are or aggregated by period: pages of JSON with the next page's whole address in each. Every page is at
+the watermark vector of the first (I9).
 
 Before: routes.py. After: the client, which follows @odata.nextLink as it stands. Start is included, end is not.
 """
@@ -46,6 +46,7 @@ class Asked:
     """A page of a question. at: where it begins."""
 
     request: Request
+    base: str
     selection: Selection
     page: Cursor
     at: int
@@ -59,7 +60,7 @@ class Asked:
             cursor = str(Cursor(self.page.vector, self.page.question, self.page.log, {"t": following}))
             query = [(name, text) for name, text in self.request.query_params.multi_items() if name != "cursor"]
             path = self.request.url.path.removeprefix(self.request.scope.get("root_path", ""))
-            link = b',"@odata.nextLink":' + orjson.dumps(f"{base_of(self.request)}{path}?{urlencode([*query, ('cursor', cursor)])}")
+            link = b',"@odata.nextLink":' + orjson.dumps(f"{self.base}{path}?{urlencode([*query, ('cursor', cursor)])}")
         return Response(b'{"value":[' + rows + b"]" + link + b"}", media_type="application/json")
 
 
@@ -147,7 +148,7 @@ async def _asked(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) 
     watermark = parts.reads.watermark(page.vector)
     selection = Selection(who.tenant, watermark, (ident,), columns=("valid_time", "value"), value_types=frozenset({kind}))
     at = start if page.key is None else int(page.key["t"])
-    return Asked(request, selection, page, at, min(end, LATEST), _limit(query)), kind
+    return Asked(request, base_of(parts, request), selection, page, at, min(end, LATEST), _limit(query)), kind
 
 
 def _instant(query: Mapping[str, str], name: str) -> int:

@@ -75,11 +75,11 @@ async def listed_days(parts: Parts, digests: Digests, request: Request, who: Cal
     first, last = (day_of(_instant(request.query_params, name)) for name in ("start", "end"))
     offset = parts.views.vector().get(_partition(parts, ident), 0)
     whole = _whole(parts, who.tenant, ident, kind, offset)
-    base, signer = base_of(request), parts.uploads.signer
+    base, addresses = base_of(parts, request), parts.uploads.addresses
 
     def chunk(day: Day) -> dict[str, Any]:
         named = {"series": str(ident), "day": str(day.day), "offset": str(offset)}
-        query = signer.query(PURPOSE, who.tenant, named, ADDRESS_SECONDS)
+        query = addresses.query(PURPOSE, who.tenant, named, ADDRESS_SECONDS)
         path = path_of(ident, day)
         return {
             "DaysSinceEpoch": day.day, "Path": path, "Endpoint": f"{base}{PREFIX}/days/{ident}/{day.day}?{query}",
@@ -96,7 +96,7 @@ async def listed_days(parts: Parts, digests: Digests, request: Request, who: Cal
 
 async def one_day(parts: Parts, request: Request, series_id: str, day: str) -> Response:
     asked = request.query_params
-    tenant = parts.uploads.signer.check(PURPOSE, asked, {"series": series_id, "day": day, "offset": asked.get("offset", "")})
+    tenant = parts.uploads.addresses.check(PURPOSE, asked, {"series": series_id, "day": day, "offset": asked.get("offset", "")})
     ident, offset = uuid.UUID(series_id), int(asked["offset"])
     if offset:
         await parts.views.reached(Token(parts.log.log_id, {_partition(parts, ident): offset - 1}))

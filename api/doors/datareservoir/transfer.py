@@ -37,17 +37,17 @@ FORM_MB_MAX = 1
 
 def address(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
     parts.writer.refuse(Record((), no_points()))
-    ident, signer = new_id(), parts.uploads.signer
-    query = signer.query(PURPOSE, who.tenant, {"file": str(ident)}, ADDRESS_SECONDS)
+    ident, addresses = new_id(), parts.uploads.addresses
+    query = addresses.query(PURPOSE, who.tenant, {"file": str(ident)}, ADDRESS_SECONDS)
     path = f"{PREFIX}/files/{ident}"
     return {
-        "FileId": str(ident), "Endpoint": f"{base_of(request)}{path}?{query}", "Account": "", "SasKey": query, "Container": "files",
-        "Path": str(ident), "ContentMd5": None, "SasKeyExpirationTime": format_instant(signer.expires(ADDRESS_SECONDS)),
+        "FileId": str(ident), "Endpoint": f"{base_of(parts, request)}{path}?{query}", "Account": "", "SasKey": query, "Container": "files",
+        "Path": str(ident), "ContentMd5": None, "SasKeyExpirationTime": format_instant(addresses.expires(ADDRESS_SECONDS)),
     }  # fmt: skip
 
 
 async def receive(parts: Parts, request: Request, file_id: str) -> Response:
-    tenant = parts.uploads.signer.check(PURPOSE, request.query_params, {"file": file_id})
+    tenant = parts.uploads.addresses.check(PURPOSE, request.query_params, {"file": file_id})
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedType("content-encoding", f"Content-Encoding {encoding[:40]} is not read here: put the lines as they are")
@@ -96,12 +96,11 @@ async def add(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
 async def _ordered(parts: Parts, who: Caller, file: File, ident: uuid.UUID, *, new: bool) -> dict[str, Any]:
     """Waits for what is validated already; what is not yet is told as it stands, and comes by itself."""
     uploads = parts.uploads
-    order = Order(str(ident), new, parts.clock.now(), who.changed_by)
-    order = await uploads.off_loop(file.order, order)
+    order = await uploads.off_loop(file.order, Order(str(ident), new, parts.clock.now(), who.changed_by))
     uploads.wake(file)
     verdict = await uploads.until(file.verdict, UNVALIDATED_SECONDS)
     if verdict is None and new:
-        define = SeriesDefined(series_id=ident, changed_by=order.changed_by, **stamped(who.tenant, stamp_of(file, order), 1 << 30))
+        define = SeriesDefined(series_id=ident, **stamped(who.tenant, stamp_of(file, order), 1 << 30))
         await append(parts, single(define), "view")
     if verdict is None:
         return await _told(parts, who, file, ident, None)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from api.doors.datareservoir.files import File, Files, Order, Verdict
-from api.doors.datareservoir.signing import Signer
+from api.doors.datareservoir.signing import Addresses
 from api.doors.datareservoir.validation import check
 from varve.clock import Clock
 from varve.errors import Incorrect, Unavailable, VarveError
@@ -29,8 +29,8 @@ RETRY_SECONDS = 1.0
 
 
 class Uploads:
-    def __init__(self, directory: Path, clock: Clock) -> None:
-        self.files, self.signer, self.clock = Files(directory / "files"), Signer(directory, clock), clock
+    def __init__(self, directory: Path, secret: bytes, clock: Clock) -> None:
+        self.files, self.addresses, self.clock = Files(directory / "files"), Addresses(secret, clock), clock
         self._validating = ThreadPoolExecutor(THREADS, "validation")
         self._writing = ThreadPoolExecutor(THREADS, "files")
         self._tasks: dict[Path, asyncio.Task[None]] = {}

@@ -5,6 +5,7 @@ import uuid
 from fastapi import Request
 
 from api.errors import Wording, body_under
+from api.parts import Parts
 from varve.errors import NotFound
 
 PREFIX = "/datareservoir"
@@ -20,6 +21,11 @@ def ident_of(text: str, noun: str) -> uuid.UUID:
         raise NotFound("id-unknown", f"there is no {noun} {text[:60]!r}: an id is a GUID") from None
 
 
-def base_of(request: Request) -> str:
-    """Of the addresses that answers hold: as this request found the server."""
-    return str(request.base_url).rstrip("/")
+def base_of(parts: Parts, request: Request) -> str:
+    """Of the addresses that answers hold: as this request found the server, or by the name that the settings give it."""
+    known = [url.strip().rstrip("/") for url in parts.settings.access.public_url.split(",") if url.strip()]
+    if not known:
+        return str(request.base_url).rstrip("/")
+    host = request.headers.get("host", "")
+    chosen = next((url for url in known if url.partition("://")[2] == host), known[0])
+    return chosen + str(request.scope.get("root_path", ""))
