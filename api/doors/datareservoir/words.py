@@ -4,6 +4,7 @@ import uuid
 
 from fastapi import Request
 
+from api.access import oauth2
 from api.errors import Wording, body_under
 from api.parts import Parts
 from varve.errors import NotFound
@@ -22,10 +23,6 @@ def ident_of(text: str, noun: str) -> uuid.UUID:
 
 
 def base_of(parts: Parts, request: Request) -> str:
-    """Of the addresses that answers hold: as this request found the server, or by the name that the settings give it."""
-    known = [url.strip().rstrip("/") for url in parts.settings.access.public_url.split(",") if url.strip()]
-    if not known:
-        return str(request.base_url).rstrip("/")
-    host = request.headers.get("host", "")
-    chosen = next((url for url in known if url.partition("://")[2] == host), known[0])
-    return chosen + str(request.scope.get("root_path", ""))
+    """Of the addresses that answers hold: as this request found the server, under /generations/NAME too."""
+    base, root = oauth2.base_of(parts.settings.access.public_url, request), str(request.scope.get("root_path", ""))
+    return base if base.endswith(root) else base + root
