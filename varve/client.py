@@ -36,7 +36,6 @@ from varve.client_words import (
 )
 from varve.clock import new_id
 from varve.errors import Incorrect
-from varve.series import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,10 +58,9 @@ class Client:
         progress: bool | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """key: an API key; progress: None shows bars of long transfers on a terminal; transport: for tests and proxies."""
+        """key: of the API, else VARVE_ACCESS__KEY; progress: None shows bars on a terminal; transport: for tests and proxies."""
         self._line = line_to(url, tenant, key, timeout_seconds=timeout_seconds, retries=retries, transport=transport)
         self._progress = progress
-        self.tenant = DEFAULT_TENANT if tenant is None else uuid.UUID(str(tenant))
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +70,10 @@ class Client:
 
     def close(self) -> None:
         self._line.close()
+
+    @property
+    def tenant(self) -> uuid.UUID:
+        return self._line.tenant
 
     @property
     def token(self) -> str | None:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import httpx
@@ -30,6 +31,7 @@ from varve.errors import (
     VarveError,
 )
 from varve.position import Token
+from varve.series import DEFAULT_TENANT
 from varve.settings import Settings
 
 ARROW, JSON = "application/vnd.apache.arrow.stream", "application/json"
@@ -84,6 +86,14 @@ class Line:
 
     def close(self) -> None:
         self._http.close()
+
+    @cached_property
+    def tenant(self) -> uuid.UUID:
+        """The one that was named, else the key's, which the server tells."""
+        named = self._http.headers.get("X-Tenant")
+        if named is None and "X-API-Key" in self._http.headers:
+            named = self.get("/api/v1/me")["tenant"]
+        return DEFAULT_TENANT if named is None else uuid.UUID(named)
 
     def get(self, path: str, params: Params | None = None) -> Any:
         return self._send("GET", path, params, {"Accept": JSON}, None).json()

@@ -8,20 +8,20 @@ import datetime
 import json
 import sys
 
-generation, url = sys.argv[1], sys.argv[2]
+generation, url, secret = sys.argv[1:]
 host, port = url.split("//")[1].split(":")
 
 if generation == "0.5.0":
     from tempodb import Client, DataPoint, Series
 
-    client = Client("key", "secret", host=host, port=int(port), secure=False)
+    client = Client("key", secret, host=host, port=int(port), secure=False)
     point = DataPoint
 else:
     from tempodb.client import Client
     from tempodb.protocol import DataPoint, Series
     from tempodb.response import ResponseException
 
-    client = Client("database", "key", "secret", base_url=url + "/v1/")
+    client = Client("database", "key", secret, base_url=url + "/v1/")
     point = DataPoint.from_data
 
 

@@ -116,8 +116,8 @@ def ported(generation: str, folder: Path) -> Path:
     return source
 
 
-def start(python: str, source: Path, generation: str, url: str) -> Client:
-    command = [python, "-W", "ignore", str(BRIDGE), generation, url]
+def start(python: str, source: Path, generation: str, url: str, secret: str = "secret") -> Client:
+    command = [python, "-W", "ignore", str(BRIDGE), generation, url, secret]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": str(source)})
     return Client(process)
 

@@ -12,11 +12,7 @@ import sys
 import httplib2
 import timetric
 
-ADDRESS, AUTHTYPE = sys.argv[1:]
-CONFIG = {
-    "apitoken": {"authtype": "apitoken", "apitoken_key": "k", "apitoken_secret": "s"},
-    "oauth": {"authtype": "oauth", "consumer_key": "c", "consumer_secret": "cs", "oauth_token": "t", "oauth_secret": "ts"},
-}
+ADDRESS, CONFIG, AGREEMENT = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
 PAIRS = [(1236735000.0, 1.0), (1236735001.25, 2.5), (1236735002, 3)]
 
 
@@ -29,7 +25,23 @@ def file_of(text):
     return io.StringIO(text) if sys.version_info[0] > 2 else io.BytesIO(text.encode())
 
 
-client = timetric.TimetricClient(CONFIG[AUTHTYPE])
+def authorized():
+    """The steps of the guide's OAuth setup; on the page, the user says the form's fields."""
+    client = timetric.TimetricClient(CONFIG)
+    client.http = Turned()
+    token = client.get_request_token()
+    page = client.get_authorize_url(token)
+    form = AGREEMENT[0] + "&oauth_token=" + token.key
+    told, text = Turned().request(page.split("?")[0], "POST", body=form)
+    assert told.status == 200, text
+    access_token = client.get_access_token(token)
+    CONFIG.update({"oauth_token": access_token.key, "oauth_secret": access_token.secret})
+
+
+CONFIG = dict((str(name), str(text)) for name, text in CONFIG.items())  # Python 2's JSON has another kind of text
+if AGREEMENT:
+    authorized()
+client = timetric.TimetricClient(CONFIG)
 client.http = Turned()
 client.http.follow_redirects = False
 told = {}
