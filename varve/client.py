@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
@@ -65,7 +64,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -370,10 +369,8 @@ class Client:
         return self._read(f"values/{shape}", series, params)
 
     def _values(self, shape: Shape, series: Name | Sequence[Name], index: Sequence[str], params: Mapping[str, Any]) -> Any:
-        table = self._read(f"values/{shape}", series, params)
-        if isinstance(series, str | uuid.UUID):
-            return series_of(table, str(series), index)
-        return wide_of(table, list(named_series(series, self.tenant).values()), index)
+        table, single = self._read(f"values/{shape}", series, params), isinstance(series, str | uuid.UUID)
+        return series_of(table, str(series), index) if single else wide_of(table, list(named_series(series, self.tenant).values()), index)
 
     def _read_whole(self, path: str, series: Name | Sequence[Name], params: Params) -> pa.Table:
         """Of several series at once: they cannot be asked for one after the other."""
