@@ -26,6 +26,7 @@ from bench.machine import machine
 from bench.reads import as_of_read, bulk_read, collapse, flat_read
 from bench.recovery import recovery
 from bench.replay import replay
+from bench.reservoir import reservoir_download, reservoir_upload
 from bench.rig import Rig
 from bench.rollups import refresh, rollups, stale_rollups
 from bench.row import Outcome, Row, Wrong
@@ -41,7 +42,8 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
-        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, replay, backup,
+        increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, reservoir_upload,
+        reservoir_download, replay, backup,
     )
 }  # fmt: skip
 FAILURES = (

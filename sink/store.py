@@ -109,15 +109,6 @@ class Store:
             finally:
                 source.close()
 
-    def batches(self, query: Query) -> Iterator[pa.RecordBatch]:
-        """As arrow, piece by piece, so that a long answer is not held. Close the iterator (or drain it), as stream's."""
-        with self._handle() as client, _outages(self.where):
-            source = client.raw_stream(query.sql, parameters=query.parameters, fmt="ArrowStream")
-            try:
-                yield from pa.ipc.open_stream(pa.PythonFile(source, mode="r"))
-            finally:
-                source.close()
-
     def rows(self, query: Query) -> list[dict[str, Any]]:
         """A small answer as dicts, instants as aware datetimes."""
         with self._handle() as client, _outages(self.where):

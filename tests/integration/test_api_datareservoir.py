@@ -81,6 +81,17 @@ def test_a_day_keeps_path_and_md5_until_its_bytes_change(http: httpx.Client) -> 
     assert base64.b64encode(hashlib.md5(old).digest()).decode() == after[1]["ContentMd5"]
 
 
+def test_a_long_day_is_served_in_order_and_has_the_md5_of_its_bytes(http: httpx.Client) -> None:
+    csv = "".join(f"{second * 500_000_000},{second / 8}\n" for second in range(2 * 86_400))
+    ident = created(http, csv)
+    (chunk,) = days(http, ident)
+    content = httpx.get(chunk["Endpoint"]).content
+    assert [(int(at), float(value)) for at, value in (line.split(b",") for line in content.splitlines())] == [
+        (second * 500_000_000, second / 8) for second in range(2 * 86_400)
+    ]
+    assert base64.b64encode(hashlib.md5(content).digest()).decode() == chunk["ContentMd5"]
+
+
 def test_the_same_calls_again_are_the_same_series_and_count_once(http: httpx.Client) -> None:
     file = put(http, "0,1\n1,2\n")
     first, again = (http.post(f"{API}/timeseries/create", data={"FileId": file}).json() for _ in range(2))
@@ -120,11 +131,11 @@ def test_a_file_that_is_wrong_fails_with_its_line_and_is_ignored(http: httpx.Cli
 
 
 def test_words_are_served_as_they_are_and_numbers_among_them_too(http: httpx.Client) -> None:
-    ident = created(http, '0,a\n1,"b,c"\n2,"d""e"\n3,"f\ng"\n4,\n')
+    ident = created(http, '0,a\n1,"b,c"\n2,"d""e"\n3,"f\r\ng\u2028h\x85i\tj\\n"\n4,\n')
     assert added(http, ident, "5,1.50\n").status_code == 200
-    assert texts(http, ident) == {0: '0,a\n1,b,c\n2,d"e\n3,f g\n5,1.50\n'}
+    assert texts(http, ident) == {0: '0,a\n1,b,c\n2,d"e\n3,f g h i\tj\\n\n5,1.50\n'}
     exact = http.get("/api/v1/values/flat", params={"series_id": ident}).json()["data"]
-    assert [row["value"] for row in exact] == ["a", "b,c", 'd"e', "f\ng", None, "1.50"]
+    assert [row["value"] for row in exact] == ["a", "b,c", 'd"e', "f\r\ng\u2028h\x85i\tj\\n", None, "1.50"]
     flags = created(http, "0,True\n1,False\n")
     assert texts(http, flags) == {0: "0,True\n1,False\n"}
     assert added(http, flags, "2,5\n").status_code == 422

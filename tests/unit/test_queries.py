@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sink.queries.days import days, newest_deletion
+from sink.queries.days import days, digests, lines, newest_deletion
 from sink.queries.entities import EntitySearch, entities, heads
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
@@ -59,6 +59,8 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     yield "entities", entities(documents)
     yield "entity_heads", heads(EntitySearch(uuid.UUID(int=7), (5, 6, 7), "k"))
     yield "days", days(ONE)
+    yield "days_digests", digests(FLAT.query(ONE, View()), "number")
+    yield "days_lines", lines(FLAT.query(ONE, View()), "text")
     yield "newest_deletion", newest_deletion(ONE)
     yield "samples", samples(FLAT.query(ONE, View()))
     yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))

@@ -7,6 +7,7 @@ Before: uploads.py has an order to carry out. After: api/append.py.
 import asyncio
 import logging
 import uuid
+from collections.abc import Coroutine, Iterable
 from itertools import islice
 from typing import cast
 
@@ -41,8 +42,7 @@ async def apply(parts: Parts, file: File, verdict: Verdict, order: Order) -> Non
     if define:
         first = [_record(target, batch, kind, stamp, part, defined) for part, batch in islice(flying, 1)]
         await _until_taken(parts, first[0] if first else single(defined))
-    while some := list(islice(flying, FLYING_MAX)):
-        await asyncio.gather(*(_taken(parts, target, batch, kind, stamp, part) for part, batch in some))
+    await _all(_taken(parts, target, batch, kind, stamp, part) for part, batch in flying)
 
 
 def stamp_of(file: File, order: Order) -> Stamp:
@@ -67,6 +67,21 @@ async def _kind(parts: Parts, file: File, verdict: Verdict, order: Order) -> tup
             return "text", False
         case _:
             raise Incorrect("value-type", f"series {order.series} holds {holds} values, and the file {verdict.kind}: it is not taken")
+
+
+async def _all(writes: Iterable[Coroutine[None, None, None]]) -> None:
+    """A few at once; the first that is refused ends it."""
+    running: set[asyncio.Task[None]] = set()
+    try:
+        for write in writes:
+            if len(running) >= FLYING_MAX:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.gather(*done)
+            running.add(asyncio.create_task(write))
+        await asyncio.gather(*running)
+    finally:
+        for one in running:
+            one.cancel()
 
 
 async def _taken(parts: Parts, target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int) -> None:

@@ -7,29 +7,23 @@ that the bytes are those of its MD5, whatever is written meanwhile.
 
 import base64
 import hashlib
-import io
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-
-from sink.queries.days import days, newest_deletion
+from sink.queries.days import days, digests, lines, newest_deletion
 from sink.queries.flat import FLAT
+from sink.queries.query import Query
 from sink.queries.selection import Selection
 from sink.reads import page_of
 from sink.store import Store
+from varve.events import ValueType
 from varve.instants import EARLIEST, LATEST
 
 DAY_NS = 86_400 * 10**9
 TOGETHER_LAYERS = 500_000  # days that are read by one query hold so many; one alone may hold more
-PIECE_BYTES = 1 << 20
 KNOWN_MAX = 200_000  # MD5s that are kept
-_BREAKS = "[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+"  # where the client's parser ends a line
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class Digests:
         for some in _together(held):
             keys = {one.day: (whole.tenant, whole.single, hidden, one) for one in some}
             if any(key not in self._known for key in keys.values()):
-                found = _digests(store, spanned(whole, some[0].day, some[-1].day))
+                found = _digests(store, whole, some)
                 self._known |= {key: found.get(day) for day, key in keys.items()}
             for day, key in keys.items():
                 self._known.move_to_end(key)
@@ -79,14 +73,7 @@ class Digests:
 
 def text(store: Store, whole: Selection, day: int) -> Iterator[bytes]:
     """A day's lines, in pieces."""
-    held = bytearray()
-    for batch in _rows(store, spanned(whole, day, day)):
-        held += _lines(batch)
-        if len(held) >= PIECE_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+    yield from store.stream(lines(_flat(store, spanned(whole, day, day)), _kind(whole)), "TSVRaw")
 
 
 def day_of(instant: int) -> int:
@@ -110,40 +97,26 @@ def _together(held: Sequence[_Held]) -> Iterator[list[_Held]]:
         yield some
 
 
-def _digests(store: Store, asked: Selection) -> dict[int, bytes]:
-    found: dict[int, hashlib._Hash] = {}
-    for batch in _rows(store, asked):
-        of_row = batch.column(0).to_numpy() // DAY_NS
-        starts = np.flatnonzero(np.diff(of_row, prepend=of_row[0] - 1))
-        for at, end in zip(starts.tolist(), [*starts[1:].tolist(), len(of_row)], strict=True):
-            digest = found.setdefault(int(of_row[at]), hashlib.md5(usedforsecurity=False))
-            digest.update(_lines(batch.slice(at, end - at)))
-    return {day: digest.digest() for day, digest in found.items()}
+def _digests(store: Store, whole: Selection, some: Sequence[_Held]) -> dict[int, bytes]:
+    """In the store, which holds the text of a day meanwhile; of a day that is too long for that, here."""
+    first, last = some[0].day, some[-1].day
+    if some[0].layers <= TOGETHER_LAYERS:
+        found = store.rows(digests(_flat(store, spanned(whole, first, last)), _kind(whole)))
+        return {row["day"]: bytes.fromhex(row["md5"]) for row in found}
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    for piece in text(store, whole, first):
+        digest.update(piece)
+        size += len(piece)
+    return {first: digest.digest()} if size else {}
 
 
-def _rows(store: Store, asked: Selection) -> Iterator[pa.RecordBatch]:
-    """at (Int64 ns) and value, by time, without nulls: an empty value would make words of a day's numbers."""
-    query = page_of(store, FLAT, replace(asked, columns=("valid_time", "value"), limit=None)).query
-    for batch in store.batches(query):
-        found = batch if not batch.column(1).null_count else batch.filter(batch.column(1).is_valid())
-        if len(found):
-            yield pa.RecordBatch.from_arrays([found.column(0).cast(pa.int64()), found.column(1)], ["at", "value"])
+def _flat(store: Store, asked: Selection) -> Query:
+    return page_of(store, FLAT, replace(asked, columns=("valid_time", "value"), limit=None)).query
 
 
-def _lines(batch: pa.RecordBatch) -> bytes:
-    """Values unquoted, as the client reads them: it ends a line at any line break, so that one inside a text shows as a space."""
-    values = batch.column(1)
-    if pa.types.is_floating(values.type):
-        out = io.BytesIO()
-        pyarrow.csv.write_csv(batch, out, pyarrow.csv.WriteOptions(include_header=False))
-        return out.getvalue()
-    words = pc.if_else(values, "True", "False") if pa.types.is_boolean(values.type) else _unbroken(values)
-    lines = pc.binary_join_element_wise(batch.column(0).cast(pa.string()), pc.binary_join_element_wise(words, "", "\n"), ",")
-    return "".join(lines.to_pylist()).encode()
-
-
-def _unbroken(words: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(words, _BREAKS, " ") if pc.any(pc.match_substring_regex(words, _BREAKS)).as_py() else words
+def _kind(whole: Selection) -> ValueType:
+    (kind,) = whole.value_types
+    return kind
 
 
 def path_of(ident: uuid.UUID, day: Day) -> str:
