@@ -118,7 +118,7 @@ async def _beside(running: dict[str, Coroutine[Any, Any, None]], server: uvicorn
 def listen(settings: Settings) -> socket.socket:
     refuse_unguarded(settings)
     family = socket.AF_INET6 if ":" in settings.http.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks it before it switches Nagle off
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((settings.http.host, settings.http.port))

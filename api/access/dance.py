@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from api.access.forms import read_form
 from api.access.keeper import Keeper
-from api.access.oauth1 import REQUEST, fields_of
+from api.access.oauth1 import REQUEST, said_in
 from api.access.pages import log_in_page, page
 from api.doors.timetric.routes import PREFIXES
 from api.errors import ConditionFailed
@@ -39,10 +39,9 @@ def _add(routes: APIRouter, parts: Parts, path: str) -> None:
         """The first step: a token that the user has yet to agree to, for a signature by the consumer key alone."""
         if not parts.access.on:
             return _text(OFF)
-        header = request.headers.get("authorization", "")
-        fields = fields_of(header, request.url.query)
-        identity = parts.access.oauth1.signed_by(fields, None)
-        parts.access.oauth1.check(request, header, fields, None, ())
+        said = said_in(request.headers.get("authorization", ""), request.url.query)
+        identity = parts.access.oauth1.signed_by(said, None)
+        parts.access.oauth1.check(request, said, None, ())
         return _text(parts.access.oauth1.request_token(identity, random_event_id()).text())
 
     @routes.get(f"{path}/authorize/", operation_id=f"{name}_authorize")
@@ -60,11 +59,10 @@ def _add(routes: APIRouter, parts: Parts, path: str) -> None:
         """The third step: the token for requests, once, for a signature by the token that was agreed to."""
         if not parts.access.on:
             return _text(OFF)
-        header = request.headers.get("authorization", "")
-        fields = fields_of(header, request.url.query)
-        parts.access.oauth1.signed_by(fields, REQUEST)
-        parts.access.oauth1.check(request, header, fields, REQUEST, ())
-        says = parts.access.oauth1.requested(fields["oauth_token"])
+        said = said_in(request.headers.get("authorization", ""), request.url.query)
+        parts.access.oauth1.signed_by(said, REQUEST)
+        parts.access.oauth1.check(request, said, REQUEST, ())
+        says = parts.access.oauth1.requested(said.fields["oauth_token"])
         if not parts.access.directory.index.granted(str(says["id"])):
             raise Unauthorized("token-not-granted", "its user has not agreed to this request token yet: open the authorize page first")
         try:

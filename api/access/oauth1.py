@@ -38,6 +38,14 @@ class _Base:
 
 
 @dataclass(frozen=True)
+class Said:
+    """fields: OAuth's own. signed: all that a signature covers beside a form."""
+
+    fields: Mapping[str, str]
+    signed: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Pair:
     """A key, or token, and its secret."""
 
@@ -74,25 +82,24 @@ class OAuth1:
             raise Unauthorized("token-unknown", "this request token is not of this server, or older than 15 minutes: ask for a new one")
         return says
 
-    def signed_by(self, fields: Mapping[str, str], kind: str | None) -> Identity:
+    def signed_by(self, said: Said, kind: str | None) -> Identity:
         """Whose consumer key and token (of this kind; None: none) these are; what they signed is not looked at yet."""
+        fields = said.fields
         consumer = self._signer.read(CONSUMER, fields.get("oauth_consumer_key", ""), self._now())
         says = consumer if kind is None else self._signer.read(kind, fields.get("oauth_token", ""), self._now())
         if consumer is None or says is None or (says["user"], says["stamp"]) != (consumer["user"], consumer["stamp"]):
             raise unknown()
         return self._believed(str(says["user"]), str(says["stamp"]))
 
-    def check(self, request: Request, header: str, fields: Mapping[str, str], kind: str | None, form: Iterable[tuple[str, str]]) -> None:
+    def check(self, request: Request, said: Said, kind: str | None, form: Iterable[tuple[str, str]]) -> None:
         """The signature, its time and its nonce."""
+        fields, params = said.fields, [*said.signed, *form]
         if fields.get("oauth_signature_method") != "HMAC-SHA1" or fields.get("oauth_version", "1.0") != "1.0":
             raise Unauthorized("signature-method", "OAuth: signatures of version 1.0 by HMAC-SHA1 are read here")
         timestamp, nonce, now = fields.get("oauth_timestamp", ""), fields.get("oauth_nonce", ""), self._now()
         if not timestamp.isdecimal() or len(timestamp) > 12 or not nonce or not self._nonces.timely(int(timestamp), now):
             words = "OAuth: the timestamp is more than 5 minutes off, or there is no nonce: set the clock, sign anew"
             raise Unauthorized("signature-late", words)
-        headers = {"Authorization": header} if header else {}
-        params = signature.collect_parameters(uri_query=request.url.query, headers=headers, exclude_oauth_signature=True)
-        params = [*params, *form]
         consumer, token = fields["oauth_consumer_key"], fields.get("oauth_token", "")
         consumer_secret = self._signer.derived(CONSUMER, consumer)
         token_secret = "" if kind is None else self._signer.derived(kind, token)
@@ -113,8 +120,8 @@ class OAuth1:
         return self._public or [str(request.base_url).rstrip("/")]
 
 
-def fields_of(header: str, query: str) -> dict[str, str]:
-    """The OAuth fields, of the header or of the query."""
+def said_in(header: str, query: str) -> Said:
+    """The header's fields and the query's."""
     try:
         headers = {"Authorization": header} if header else {}
         found = signature.collect_parameters(uri_query=query, headers=headers, exclude_oauth_signature=False)
@@ -123,7 +130,7 @@ def fields_of(header: str, query: str) -> dict[str, str]:
     fields = {name: value for name, value in found if name.startswith("oauth_")}
     if any(len(value) > _FIELD_LENGTH_MAX for value in fields.values()):
         raise unknown()
-    return fields
+    return Said(fields, [(name, value) for name, value in found if name != "oauth_signature"])
 
 
 def has_form(request: Request) -> bool:

@@ -8,23 +8,23 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from api.access.identity import Identity
-from api.access.oauth1 import ACCESS, OAuth1, fields_of, form_of, has_form
+from api.access.oauth1 import ACCESS, OAuth1, form_of, has_form, said_in
 from api.request import read_body
 from varve.errors import UnsupportedType
 
 
 async def identify_signed(oauth1: OAuth1, scope: Scope, receive: Receive, header: str, body_mb_max: int) -> tuple[Identity, Receive]:
     """With what is left of the body to be read."""
-    fields = fields_of(header, "")
-    identity = oauth1.signed_by(fields, ACCESS)
+    said = said_in(header, scope["query_string"].decode("latin-1"))
+    identity = oauth1.signed_by(said, ACCESS)
     request = Request(scope, receive)
     if not has_form(request):
-        oauth1.check(request, header, fields, ACCESS, ())
+        oauth1.check(request, said, ACCESS, ())
         return identity, receive
     if "content-encoding" in request.headers:
         raise UnsupportedType("content-encoding", "a form that is signed is sent as it is: without Content-Encoding")
     body = await read_body(request, body_mb_max)
-    oauth1.check(request, header, fields, ACCESS, form_of(request, body))
+    oauth1.check(request, said, ACCESS, form_of(request, body))
     return identity, _again(body, receive)
 
 
