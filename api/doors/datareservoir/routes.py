@@ -1,7 +1,7 @@
 """DataReservoir's door: /datareservoir/api/..., in its client's words; behind them the same events and queries as everywhere. Addresses
 of files and days are signed, since the client asks them without its token.
 
-Before: the client, whose base URL is set to ours. After: transfer.py, series.py and metadata.py. Any bearer token is accepted as yet.
+Before: the client, whose base URL is set to ours. After: transfer.py, series.py and metadata.py. api/access checks the token.
 """
 
 from typing import Annotated, Any

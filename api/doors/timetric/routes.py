@@ -1,6 +1,6 @@
 """Timetric's door: its addresses at the root and under /timetric, in its words; behind them the same events and queries as everywhere.
 
-Before: a Timetric client whose requests are sent here. After: body.py reads them, write.py appends. Any credentials are accepted as yet.
+Before: a Timetric client whose requests are sent here. After: body.py reads them, write.py appends. api/access checks token and signature.
 """
 
 import uuid
