@@ -4,7 +4,7 @@ Pages are in order of (key, series_id); series without a key come first.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sink.queries.layers import visible
@@ -35,17 +35,20 @@ class SeriesSearch:
 
 
 def series(search: SeriesSearch) -> Query:
+    """First the few fields that the search asks about, of the series that may match; then all of those on the page."""
     where, bound = _whose(search)
-    conditions = _conditions(search, bound)
-    tail = "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
-    page = "\nLIMIT {limit:UInt64}" if search.limit is not None else ""
+    conditions, candidates = _conditions(search, bound), _candidates(search, where, bound)
     if search.limit is not None:
         bound["limit"] = search.limit
+        asked = _folded([*where, *candidates], _asked_about(search), many=True)
+        chosen = f"SELECT c.series_id\n  FROM {asked} AS c{_all_of(conditions)}\n  ORDER BY {_ORDER}\n  LIMIT {{limit:UInt64}}"
+        candidates, conditions = [f"s.series_id IN (\n  {chosen})"], []
     listed = (
         "series_id, key, name, description, unit, value_type, tags, attributes, labels, created_time, changed_time, changed_by, version"
     )
     names = ", ".join(f"c.{name} AS {name}" for name in listed.split(", "))
-    return Query(f"SELECT {names}\nFROM {_folded(where)} AS c{tail}\nORDER BY ifNull(c.key, ''), c.series_id{page}", bound)
+    folded = _folded([*where, *candidates], SERIES_FIELDS, _TIMES)
+    return Query(f"SELECT {names}\nFROM {folded} AS c{_all_of(conditions)}\nORDER BY {_ORDER}", bound)
 
 
 def value_types(tenant: uuid.UUID, ids: tuple[uuid.UUID, ...]) -> Query:
@@ -67,25 +70,60 @@ def _whose(search: SeriesSearch) -> tuple[list[str], dict[str, object]]:
     return where, bound
 
 
-def _folded(where: list[str]) -> str:
-    """One row a series; each field from the row of highest version whose mask has its bit (order of SERIES_FIELDS)."""
-    fields = [f"{_newest(name)} AS {name}" for name in SERIES_FIELDS]
-    fields[SERIES_FIELDS.index("value_type")] = f"ifNull({_newest('value_type')}, 'number') AS value_type"
-    fields += [
-        f"arrayMin(r -> if(r.1 > {_GONE}, r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time",
-        "max(s.recorded_time) AS changed_time",
-        "argMax(s.changed_by, s.version) AS changed_by",
-        "max(s.version) AS version",
-    ]
-    listed = ",\n  ".join(["s.series_id AS series_id", *fields])
-    return f"(\nSELECT\n  {listed}\nFROM series AS s\nWHERE " + "\n  AND ".join(where) + "\nGROUP BY s.series_id\n)"
+def _folded(where: Sequence[str], fields: Iterable[str], more: Sequence[str] = (), *, many: bool = False) -> str:
+    """One row a series; each field from the row of highest version whose mask has its bit (order of SERIES_FIELDS). many: of all series,
+    which lie in their order already."""
+    listed = ",\n  ".join(["s.series_id AS series_id", *(f"{_field(name)} AS {name}" for name in fields), *more])
+    tail = "\nSETTINGS optimize_aggregation_in_order = 1" if many else ""
+    return f"(\nSELECT\n  {listed}\nFROM series AS s\nWHERE " + "\n  AND ".join(where) + f"\nGROUP BY s.series_id{tail}\n)"
+
+
+def _all_of(conditions: Sequence[str]) -> str:
+    return "\nWHERE " + "\n  AND ".join(conditions) if conditions else ""
+
+
+def _asked_about(search: SeriesSearch) -> list[str]:
+    given = {"tags": search.tags, "attributes": search.attributes, "labels": search.labels}
+    named = {"key", "deleted", *search.exact, *search.prefix, *(name for name, one in given.items() if one)}
+    return [name for name in SERIES_FIELDS if name in named]
 
 
 _GONE = f"maxIf(s.version, bitTest(s.mask, {SERIES_FIELDS.index('deleted')}) AND s.deleted = 1)"  # a series may come back
 
 
+_TIMES = (
+    f"arrayMin(r -> if(r.1 > {_GONE}, r.2, NULL), groupArray(tuple(s.version, s.recorded_time))) AS created_time",
+    "max(s.recorded_time) AS changed_time",
+    "argMax(s.changed_by, s.version) AS changed_by",
+    "max(s.version) AS version",
+)
+_CLEARED = ("name", "description", "unit")
+_ORDER = "ifNull(c.key, ''), c.series_id"
+
+
+def _field(name: str) -> str:
+    return f"ifNull({_newest(name)}, 'number')" if name == "value_type" else _newest(name)
+
+
 def _newest(name: str) -> str:
-    return f"tupleElement(argMaxIf(tuple(s.{name}), s.version, bitTest(s.mask, {SERIES_FIELDS.index(name)})), 1)"
+    """What may be cleared, by a null, is put into a tuple, since nulls are passed over."""
+    said = f"s.version, bitTest(s.mask, {SERIES_FIELDS.index(name)})"
+    return f"tupleElement(argMaxIf(tuple(s.{name}), {said}), 1)" if name in _CLEARED else f"argMaxIf(s.{name}, {said})"
+
+
+def _candidates(search: SeriesSearch, where: Sequence[str], bound: dict[str, object]) -> list[str]:
+    """What a series is, some row of it must say: a condition on rows before they are folded. One is enough, of a kind that few match; each
+    costs a look at all rows. Its places are bound by _conditions."""
+    said = [f"s.{name} = {{{name}:String}}" for name in ("key", "name", "description") if name in search.exact]
+    said += [f"startsWith(ifNull(s.{name}, ''), {{{name}_prefix:String}})" for name, text in search.prefix.items() if text]
+    for name, pairs in (("attributes", search.attributes), ("labels", search.labels)):
+        if pairs and not said:
+            said.append(f"s.{name}[{{{name}_key:String}}] = {{{name}_value:String}}")
+            bound[f"{name}_key"], bound[f"{name}_value"] = next(iter(pairs.items()))
+    said += ["hasAll(s.tags, {tags:Array(String)})"] if search.tags else []
+    said += ["s.unit = {unit:String}"] if "unit" in search.exact else []
+    said += ["s.key >= {after_key:String}"] if search.after is not None and search.after[0] else []
+    return [f"s.series_id IN (SELECT s.series_id FROM series AS s WHERE {' AND '.join([*where, one])})" for one in said[:1]]
 
 
 def _conditions(search: SeriesSearch, bound: dict[str, object]) -> list[str]:

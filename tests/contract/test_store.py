@@ -162,9 +162,14 @@ def test_series_fields_are_the_newest_that_were_set_and_search_narrows(store: St
     store.insert("series", table_of(SERIES, *rows[1:]))
 
     def found(**search: Any) -> list[str]:
-        return [item["name"] or item["key"] for item in store.rows(series(replace(SeriesSearch(tenant, (5,)), **search)))]
+        asked = replace(SeriesSearch(tenant, (5,)), **search)
+        whole, page = (store.rows(series(one)) for one in (asked, replace(asked, limit=asked.limit or 9)))
+        assert page == whole if asked.limit is None else len(page) <= asked.limit
+        return [item["name"] or item["key"] for item in page]
 
     assert found() == ["A2", "plant/b"]
+    assert found(exact={"name": "A"}) == found(prefix={"name": "A"}, exact={"name": "A"}) == []  # what it was called before
+    assert found(exact={"value_type": "number"}) == ["plant/b"]
     (first, _) = store.rows(series(SeriesSearch(tenant, (5,))))
     assert (first["unit"], first["tags"], first["attributes"], first["value_type"]) == (None, ["solar"], {"site": "x"}, "text")
     assert found(exact={"key": "plant/b"}) == found(ids=(two,)) == found(labels={"zone": "SE3"}) == ["plant/b"]
@@ -173,7 +178,7 @@ def test_series_fields_are_the_newest_that_were_set_and_search_narrows(store: St
     assert found(exact={"unit": "MW"}) == found(tags=("wind",)) == found(attributes={"site": ""}) == found(tenant=other) == []
     assert found(limit=1) == ["A2"] and found(after=("plant/a", one)) == ["plant/b"]
     assert found(watermark=None)[0] == "not visible yet"
-    assert {item["series_id"]: item["value_type"] for item in store.rows(value_types(tenant, (one, two)))} == {one: "text", two: "number"}
+    assert {item["series_id"]: item["value_type"] for item in store.rows(value_types(tenant, (one, two)))} == {one: "text", two: ""}
 
 
 def test_a_deleted_series_is_not_found_until_a_later_row_brings_it_back_empty(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from api.catalog import Catalog
 from varve.columns import Target, make_points
 from varve.errors import Incorrect, NotFound, Unavailable
-from varve.events import LatestIncremented, PointsIncremented, PointsWritten, SeriesDeleted, SeriesRewritten, ValueType
+from varve.events import LatestIncremented, PointsIncremented, PointsWritten, SeriesDefined, SeriesDeleted, SeriesRewritten, ValueType
 from varve.record import Record, single
 from varve.series import series_id
 
@@ -52,6 +52,26 @@ def test_a_deleted_series_is_asked_for_again() -> None:
         await catalog.check(written("text"))
         catalog.wrote(written("text"))
         assert await catalog.learn_id(TENANT, IDENT) == "text"
+
+    asyncio.run(run())
+
+
+def test_a_series_without_a_type_counts_as_numbers_until_it_gets_one() -> None:
+    async def run() -> None:
+        shelf = Shelf(a="")
+        catalog = Catalog(shelf.find)
+        assert [await catalog.learn_id(TENANT, IDENT) for _ in range(2)] == ["number", "number"]
+        assert shelf.asked == 2, "it may have one by now"
+        with pytest.raises(Incorrect, match="holds number, not text"):
+            await catalog.check(written("text"))
+        typed = SeriesDefined(tenant=TENANT, series_id=IDENT, value_type="text")
+        record = Record((*written("text").events, typed), written("text").points)
+        await catalog.check(record)
+        catalog.wrote(record)
+        await catalog.check(written("text"))
+        with pytest.raises(Incorrect, match="holds text, not number"):
+            shelf.kinds[IDENT] = "text"
+            await catalog.check(written())
 
     asyncio.run(run())
 
