@@ -69,8 +69,8 @@ def test_a_series_without_a_type_counts_as_numbers_until_it_gets_one() -> None:
         await catalog.check(record)
         catalog.wrote(record)
         await catalog.check(written("text"))
+        shelf.kinds[IDENT] = "text"
         with pytest.raises(Incorrect, match="holds text, not number"):
-            shelf.kinds[IDENT] = "text"
             await catalog.check(written())
 
     asyncio.run(run())
