@@ -22,7 +22,6 @@ ACCESS_TENANT = uuid.UUID("acce55ed-0000-4000-8000-000000000000")  # nobody's: n
 USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED = "user", "key", "password", "activity", "tenant", "ended"
 GRANTED, USED = "granted", "used"
 KINDS = (USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED, GRANTED)
-KEY_PREFIX = "varve_"
 EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 254, 8, 1024
 _EMAIL = re.compile(r"[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+@[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+")
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")

@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 
-from varve.access import KEY_PREFIX
 from varve.clock import new_id, new_secret
 from varve.errors import Incorrect, Unavailable
 from varve.settings import Settings
 
 FILE = "access.secret"
+KEY_PREFIX = "varve_"
 SECRET_LENGTH_MIN = 32
 TOKEN_LENGTH_MAX = 2_048
 OPERATOR_SECONDS = 24 * 3600.0

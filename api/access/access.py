@@ -10,12 +10,12 @@ from api.access.identity import Identity
 from api.access.log_in import LogIn
 from api.access.oauth1 import OAuth1
 from api.access.throttle import Throttle
-from varve.access import KEY_PREFIX, Role, User, hash_of
+from varve.access import Role, User, hash_of
 from varve.clock import Clock
 from varve.errors import Forbidden, Unavailable
 from varve.series import DEFAULT_TENANT
 from varve.settings import AccessSettings
-from varve.tokens import Signer
+from varve.tokens import KEY_PREFIX, Signer
 
 OPERATOR, SESSION, OAUTH, REFRESH, CODE = "operator", "session", "oauth", "refresh", "code"
 TOKEN_KINDS = (SESSION, OAUTH)

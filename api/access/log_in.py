@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from api.access.directory import Directory
 from api.access.throttle import Throttle
-from varve.access import KEY_PREFIX, PASSWORD_LENGTH_MAX, User, email_of, hash_of
+from varve.access import PASSWORD_LENGTH_MAX, User, email_of, hash_of
 from varve.errors import Incorrect, TooOften, Unauthorized
 from varve.passwords import hashed, matches
+from varve.tokens import KEY_PREFIX
 
 AT_ONCE, WAITING_MAX = 2, 32
 T = TypeVar("T")

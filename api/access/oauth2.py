@@ -21,8 +21,9 @@ from api.errors import ConditionFailed
 from api.parts import Parts
 from api.request import JSON
 from api.stamps import random_event_id
-from varve.access import KEY_PREFIX, User, hash_of, used_put
+from varve.access import User, hash_of, used_put
 from varve.errors import TooOften, Unauthorized
+from varve.tokens import KEY_PREFIX
 
 TOKEN_PATH, PAGES = "/datareservoir/oauth/token", ("/account", "/datareservoir/account")
 TOKEN_SECONDS, CODE_SECONDS, REFRESH_SECONDS = 3_600, 600.0, 90 * 24 * 3_600.0
