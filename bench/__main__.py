@@ -19,6 +19,7 @@ import typer
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from bench.access import key_check
 from bench.backup import backup
 from bench.growth import growth
 from bench.increments import hot_counter, hot_reads, increments, increments_json
@@ -43,7 +44,7 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
         increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, reservoir_upload,
-        reservoir_download, replay, backup,
+        reservoir_download, key_check, replay, backup,
     )
 }  # fmt: skip
 FAILURES = (

@@ -1,8 +1,10 @@
 """Users, keys and tenants over HTTP: who is let in by which credential, what events say of them, and that a revocation is seen at once."""
 
 import base64
+import socket
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -196,3 +198,17 @@ def test_doors_refuse_in_the_words_that_their_clients_know(guarded: Guarded) -> 
     assert (tempodb.status_code, list(tempodb.json())) == (403, ["error"])
     timetric = http.get("/series/AAAAAAAAAAAAAAAAAAAAAA/csv/", headers=basic("key", "secret"))
     assert (timetric.status_code, list(timetric.json())) == (401, ["error"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/points", "/upload", "/v1/multi/", "/create/", "/datareservoir/api/timeseries/create", "/api/v1/generations"]
+)
+@pytest.mark.parametrize("shown", ["", "X-API-Key: wrong\r\n", 'Authorization: OAuth oauth_consumer_key="x", oauth_token="y"\r\n'])
+def test_who_is_not_known_is_refused_before_any_body_is_read(guarded: Guarded, path: str, shown: str) -> None:
+    address = urlsplit(guarded.served.url)
+    form = "Content-Type: application/x-www-form-urlencoded\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{shown}{form}Content-Length: {1 << 30}\r\n\r\n"
+    with socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=30) as line:
+        line.sendall(head.encode())
+        status = int(line.makefile("rb").readline().split()[1])
+    assert status in (401, 403)
