@@ -14,19 +14,23 @@ from sink.queries.series import SeriesSearch
 from varve.instants import EARLIEST, LATEST, parse_instant
 from varve.series import series_id
 
+BEGINS = ("name", "description", "unit")
+
 
 @dataclass(frozen=True)
 class SeriesFilter:
-    """Series that match all of it. ids, keys: one of them."""
+    """Series that match all of it. ids, keys: one of them. begins: a field of BEGINS, and how it does."""
 
     ids: tuple[uuid.UUID, ...] = ()
     keys: tuple[str, ...] = ()
     name: str | None = None
+    description: str | None = None
     unit: str | None = None
     tags: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     prefix: str | None = None
+    begins: tuple[tuple[str, str], ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -37,9 +41,10 @@ class SeriesFilter:
     ) -> SeriesSearch:
         """key: of the last row of the page before."""
         ids = (*self.ids, *(series_id(tenant, one) for one in self.keys))
-        exact = {name: given for name, given in (("name", self.name), ("unit", self.unit)) if given is not None}
+        exact = {name: given for name in ("name", "description", "unit") if (given := getattr(self, name)) is not None}
+        prefix = dict(self.begins) | ({} if self.prefix is None else {"key": self.prefix})
         return SeriesSearch(
-            tenant, watermark, ids or None, exact, {} if self.prefix is None else {"key": self.prefix}, self.tags, dict(self.attributes),
+            tenant, watermark, ids or None, exact, prefix, self.tags, dict(self.attributes),
             dict(self.labels), after=None if key is None else (str(key["key"]), uuid.UUID(str(key["series_id"]))), limit=limit,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.append import append, told
 from api.bodies.points import stamped
-from api.listings import SeriesFilter, series_key
+from api.listings import BEGINS, SeriesFilter, series_key
 from api.names import id_of
 from api.native.lists import ListAsked, paged
 from api.native.words import WRITTEN, json_body
@@ -46,15 +46,21 @@ class NewSeries(Description):
 class SeriesAsked(ListAsked):
     key: list[str] = Field([], description="repeat for several")
     name: str | None = None
+    description: str | None = None
     unit: str | None = None
     tag: list[str] = Field([], description="a series must have all of them")
     attribute: list[str] = Field([], description="name:value; a series must have all of them")
     label: list[str] = Field([], description="name:value; a series must have all of them")
     prefix: str | None = Field(None, description="beginning of the key")
+    begins: list[str] = Field([], description="name:text, description:text or unit:text, how that field begins; repeat for several")
 
     def filter(self) -> SeriesFilter:
+        begins = tuple(_begins(one) for one in self.begins)
+        if len(dict(begins)) < len(begins):
+            raise Incorrect("filter-incorrect", "begins: one beginning a field")
         return SeriesFilter(
-            keys=tuple(self.key), name=self.name, unit=self.unit, tags=tuple(self.tag), prefix=self.prefix,
+            keys=tuple(self.key), name=self.name, description=self.description, unit=self.unit, tags=tuple(self.tag), prefix=self.prefix,
+            begins=begins,
             attributes=tuple(_pair("attribute", one) for one in self.attribute), labels=tuple(_pair("label", one) for one in self.label),
         )  # fmt: skip
 
@@ -120,6 +126,13 @@ async def _one(parts: Parts, who: Caller, series: str) -> dict[str, Any]:
 
 def unknown(series: str) -> NotFound:
     return NotFound("series-unknown", f"there is no series {series} in this tenant")
+
+
+def _begins(text: str) -> tuple[str, str]:
+    name, beginning = _pair("begins", text)
+    if name not in BEGINS:
+        raise Incorrect("filter-incorrect", f"begins: '{name[:40]}' is none of {', '.join(BEGINS)}; the key has prefix=")
+    return name, beginning
 
 
 def _pair(what: str, text: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ it is carried out.
 Before: routes.py streams the body. After: uploads.py validates and carries out, also after a restart: what is here says how far it is.
 """
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -156,8 +157,9 @@ class Files:
     def sweep(self, before: float) -> None:
         """Those that nobody changed since (seconds since 1970) and nobody waits for; what was never committed too."""
         for file in self.all():
-            if file.home.stat().st_mtime < before and not file.unfinished():
-                shutil.rmtree(file.home, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another server of this directory sweeps too
+                if file.home.stat().st_mtime < before and not file.unfinished():
+                    shutil.rmtree(file.home, ignore_errors=True)
 
 
 @dataclass
@@ -223,7 +225,7 @@ def _closed(out: Any, rest: bytes) -> None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found
 

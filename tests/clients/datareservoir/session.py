@@ -156,6 +156,15 @@ def samples(client):
     }
 
 
+def month(client):
+    """2.6 million rows, up and down."""
+    given = pd.Series(np.random.default_rng(7).normal(size=2_600_000), index=instants("2018-01-01", 2_600_000, "1s"))
+    made = client.create(given)
+    found = client.get(made["TimeSeriesId"])
+    same = found.index.astype("int64").equals(given.index.astype("int64"))
+    return {"last": made["TimeOfLastSample"], "index": bool(same), "values": bool((found.to_numpy() == given.to_numpy()).all())}
+
+
 def cached(client):
     """Three days are three files; more on a fourth day is one more."""
     import datareservoirio.storage as storage

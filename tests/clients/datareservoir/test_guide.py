@@ -88,3 +88,8 @@ def test_samples_come_in_pages_raw_and_aggregated(play: Play) -> None:
 
 def test_days_that_did_not_change_come_from_the_client_s_own_cache(play: Play) -> None:
     assert play("cached") == {"first": 3, "again": True, "more": 4, "kept": True}
+
+
+@pytest.mark.soak
+def test_a_month_of_seconds_comes_back_as_it_was_given(play: Play) -> None:
+    assert play("month") == {"last": 1517364799000000000, "index": True, "values": True}
