@@ -60,6 +60,9 @@ def examine(settings: Settings, around: Surroundings | None = None) -> list[Comp
         complaints += _broker(brokers, f"{settings.log.prefix}.progress", around.clock)
     if settings.store.dsn:
         complaints += _store(settings.store.dsn)
+    if settings.access.enabled and settings.store.dsn and not settings.access.secret:
+        words = f"access is on with a secret of this machine alone ({settings.data / 'access.secret'}): other servers refuse its sessions"
+        complaints.append(Complaint(words, "set VARVE_ACCESS__SECRET to the same 32 random characters or more on all machines"))
     return complaints
 
 

@@ -19,7 +19,7 @@ from tests.conftest import free_port
 from varve.clock import SystemClock
 from varve.doctor import Complaint, Surroundings, examine
 from varve.errors import Unavailable
-from varve.settings import HttpSettings, LogSettings, Settings, StoreSettings
+from varve.settings import AccessSettings, HttpSettings, LogSettings, Settings, StoreSettings
 
 SOUND = Surroundings(SystemClock(), java=lambda home: Path("/usr/bin/true"))
 
@@ -120,6 +120,13 @@ def test_a_clickhouse_that_refuses_the_user_is_found(tmp_path: Path, clickhouse:
     assert examine(settings(tmp_path, dsn=dsn), SOUND) == []
     answer["status"] = 403
     assert "Authentication failed" in only(examine(settings(tmp_path, dsn=dsn), SOUND)).what
+
+
+def test_access_without_a_secret_of_all_machines_is_found(tmp_path: Path, clickhouse: tuple[str, dict[str, int]]) -> None:
+    on = settings(tmp_path, "", clickhouse[0]).model_copy(update={"access": AccessSettings(enabled=True)})
+    assert "VARVE_ACCESS__SECRET" in only(examine(on, SOUND)).remedy
+    shared = AccessSettings(enabled=True, secret="x" * 40)
+    assert examine(on.model_copy(update={"access": shared}), SOUND) == []
 
 
 def test_a_dsn_that_is_no_address_is_found(tmp_path: Path) -> None:

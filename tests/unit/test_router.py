@@ -13,6 +13,7 @@ from streams.route_state import RouteState
 from streams.router import RouteShell
 from streams.shell import Jump
 from streams.topics import RECORD_BYTES_MAX
+from varve.access import ACCESS_TENANT
 from varve.codec import ARROW, decode
 from varve.series import DEFAULT_TENANT, partition_of, series_id
 
@@ -133,3 +134,14 @@ def test_an_offset_taken_by_a_marker_is_stepped_over_only_when_the_caller_has_lo
         assert await shell.flush() == 3
 
     assert len(run(body).parts) == 1
+
+
+def test_a_record_that_would_make_users_is_refused_whole() -> None:
+    """Who may write to varve.intake may not give himself a key."""
+    user = {"type": "entity_put", "tenant": str(ACCESS_TENANT), "kind": "user", "id": "evil@example.org", "document": {"role": "admin"}}
+
+    async def body(quay: Quay) -> None:
+        await quay.shell().step(record(0, event(), user))
+
+    quay = run(body)
+    assert (quay.parts, [letter.code for letter in quay.letters]) == ([], ["tenant-reserved"])
