@@ -16,6 +16,7 @@ from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
 from sink.queries.layers import ALWAYS, View
+from sink.queries.modified import modified
 from sink.queries.outcomes import outcomes
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
@@ -62,6 +63,7 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     yield "days_digests", digests(FLAT.query(ONE, View()), "number")
     yield "days_lines", lines(FLAT.query(ONE, View()), "text")
     yield "newest_deletion", newest_deletion(ONE)
+    yield "modified", modified(replace(ONE, from_=None, until=None))
     yield "samples", samples(FLAT.query(ONE, View()))
     yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))
     yield "runs", runs(RunSearch(uuid.UUID(int=7), (5, 6, 7), (SERIES,), "w", "sealed", (1, SERIES), 9))

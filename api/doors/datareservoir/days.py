@@ -7,6 +7,7 @@ that the bytes are those of its MD5, whatever is written meanwhile.
 
 import base64
 import hashlib
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -52,6 +53,7 @@ class Digests:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[object, ...], bytes | None] = OrderedDict()
+        self._turn = threading.Lock()
 
     def of(self, store: Store, whole: Selection, first: int, last: int) -> Iterator[Day]:
         """The days that hold text, from first to last, by day; whole: of one series, with no span of its own."""
@@ -60,15 +62,18 @@ class Digests:
         hidden = store.rows(newest_deletion(asked))[0]["version"]
         for some in _together(held):
             keys = {one.day: (whole.tenant, whole.single, hidden, one) for one in some}
-            if any(key not in self._known for key in keys.values()):
-                found = _digests(store, whole, some)
-                self._known |= {key: found.get(day) for day, key in keys.items()}
-            for day, key in keys.items():
-                self._known.move_to_end(key)
-                if (md5 := self._known[key]) is not None:
-                    yield Day(day, md5)
-            while len(self._known) > KNOWN_MAX:
-                self._known.popitem(last=False)
+            with self._turn:
+                found = {day: self._known[key] for day, key in keys.items() if key in self._known}
+            if len(found) < len(keys):
+                worked_out = _digests(store, whole, some)
+                found = {day: worked_out.get(day) for day in keys}
+            with self._turn:
+                for day, key in keys.items():
+                    self._known[key] = found[day]
+                    self._known.move_to_end(key)
+                while len(self._known) > KNOWN_MAX:
+                    self._known.popitem(last=False)
+            yield from (Day(day, md5) for day, md5 in sorted(found.items()) if md5 is not None)
 
 
 def text(store: Store, whole: Selection, day: int) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from api.request import Caller
 from api.stamps import guarded
 from sink.queries.flat import FLAT
 from sink.queries.latest import LATEST
+from sink.queries.modified import modified
 from sink.queries.selection import Selection
 from sink.queries.shape import Shape
 from sink.reads import page_of
@@ -53,10 +54,12 @@ async def about(parts: Parts, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
     row = found[0]
     first, last = await extent(parts, who, ident)
     entries = [entry.told([str(ident)]) for entry in await assigned.entries_of(parts, who, ident)]
+    selection = Selection(who.tenant, parts.reads.watermark(parts.views.vector()), (ident,))
+    changed = orjson.loads(await parts.reads.ask(lambda store: store.raw(modified(selection), "JSONEachRow")))
     return {
         "TimeSeriesId": str(ident), "TimeOfFirstSample": first, "TimeOfLastSample": last, "Created": row["created_time"],
-        "CreatedByEmail": None, "LastModified": row["changed_time"], "LastModifiedByEmail": row["changed_by"] or None, "Metadata": entries,
-        "Aliases": [row["key"]] if row["key"] else [],
+        "CreatedByEmail": changed["created_by"] or None, "LastModified": changed["modified_time"],
+        "LastModifiedByEmail": changed["modified_by"] or None, "Metadata": entries, "Aliases": [row["key"]] if row["key"] else [],
     }  # fmt: skip
 
 
