@@ -10,6 +10,7 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -90,14 +91,16 @@ class Index:
     def forget_past(self, now: float) -> None:
         """Of what would have ended by now anyway nothing need be known."""
         for name, document in list(self.documents.items()):
-            if name[0] in (ENDED, GRANTED) and (document is None or float(document.get("until", 0)) < now):
+            until = 0.0 if document is None else document.get("until")
+            if name[0] in (ENDED, GRANTED) and not (isinstance(until, int | float) and until >= now):
                 del self.documents[name], self.versions[name]
 
     def tenants(self) -> Iterator[tuple[uuid.UUID, str]]:
         """Of those with a name."""
         for (kind, ident), document in sorted(self.documents.items()):
             if kind == TENANT and document is not None:
-                yield uuid.UUID(ident), str(document.get("name", ""))
+                with suppress(ValueError):  # a producer's, not ours
+                    yield uuid.UUID(ident), str(document.get("name", ""))
 
     def _renew(self, email: str) -> None:
         former = self.users.pop(email, None)

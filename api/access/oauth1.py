@@ -106,7 +106,7 @@ class OAuth1:
         consumer, token = fields["oauth_consumer_key"], fields.get("oauth_token", "")
         consumer_secret = self._signer.derived(CONSUMER, consumer)
         token_secret = "" if kind is None else self._signer.derived(kind, token)
-        path = request.scope["raw_path"].decode("ascii")
+        path = request.scope["raw_path"].decode("latin-1")
         signed = [_Base(base + path, request.method, params, fields.get("oauth_signature", "")) for base in self._bases(request)]
         verify: Any = signature.verify_hmac_sha1  # typed for a Request, of which it looks at these four
         if not any(verify(one, consumer_secret, token_secret) for one in signed):

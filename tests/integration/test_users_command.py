@@ -79,6 +79,27 @@ def test_users_are_made_before_the_first_start_and_outlive_kills(tmp_path: Path,
     assert not any(key.encode() in file.read_bytes() for key in (first, second, third) for file in data.rglob("*.log") if file.is_file())
 
 
+def test_a_kept_generation_asks_for_keys_too_and_the_command_that_makes_it_has_one(
+    tmp_path: Path, varve_up: Callable[..., VarveUp]
+) -> None:
+    data = tmp_path / "varve-data"
+    up, place = varve_up(data=data, environment=ON), ("--data", str(data))
+    keys = {
+        name: key_in(said("users", "create", "--email", f"{name}@example.org", "--role", "write", "--tenant", tenant, *place))
+        for name, tenant in (("maria", "meadow"), ("olav", "wood"))
+    }
+    with httpx.Client(base_url=up.url, timeout=60) as http:
+        point = {"series": "a", "valid_time": "2025-01-01T00:00:00Z", "value": 1}
+        written = http.post("/api/v1/points", json=point, headers={"X-API-Key": keys["maria"]})
+        said("replay", "--until", written.json()["token"], "--name", "then", *place)
+        past = "/generations/then/api/v1"
+        asked = {name: http.get(f"{past}/values/flat?key=a", headers={"X-API-Key": key}) for name, key in keys.items()}
+        assert [row["value"] for row in asked["maria"].json()["data"]] == [1], asked["maria"].text
+        assert asked["olav"].status_code == 404  # nothing of another tenant's
+        assert http.get(f"{past}/values/flat?key=a").status_code == 401
+        assert http.post(f"{past}/points", json=point, headers={"X-API-Key": keys["maria"]}).status_code == 409
+
+
 def test_a_server_that_asks_nobody_is_refused_where_others_are(tmp_path: Path) -> None:
     for command in ("up", "server"):
         refused = varve(command, "--data", str(tmp_path), "--host", "0.0.0.0", "--port", "0", VARVE_LOG__BROKERS="127.0.0.1:1")

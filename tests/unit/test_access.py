@@ -96,6 +96,15 @@ def test_ended_sessions_are_forgotten_when_they_would_have_ended_anyway() -> Non
     assert [index.ended("s1"), index.ended("s2")] == [False, True]
 
 
+def test_documents_of_others_making_break_no_list() -> None:
+    index = Index()
+    index.take("tenant", "no uuid", 1, {"name": "x"})
+    index.take("granted", "r1", 1, {"until": "tomorrow"})
+    index.take("something else", "x", 1, {})
+    index.forget_past(1.0)
+    assert (list(index.tenants()), index.granted("r1")) == ([], False)
+
+
 def test_a_token_says_what_it_was_made_of_until_it_ends() -> None:
     token = SIGNER.token("session", {"user": "a@b.c"}, 100.0)
     said = SIGNER.read("session", token, 99.0)
