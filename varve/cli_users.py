@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from varve.cli_options import DataOption, read_settings, say
-from varve.own_key import operator_key
+from varve.errors import Incorrect
+from varve.own_key import own_key
 from varve.running import found_running
 from varve.settings import Settings
 
@@ -111,7 +112,11 @@ class _Server:
             return answered_by_log(self._settings, method, path, body or {})
         from varve.client_http import line_to
 
-        with line_to(self._url, key=self._settings.access.key or operator_key(self._settings)) as line:
+        key = own_key(self._settings, self._url)
+        if key is None:  # what this data directory's secret signs is for its own server alone
+            words = f"{self._url} is not the server of {self._settings.data}: set VARVE_ACCESS__SECRET to that server's"
+            raise Incorrect("secret-unknown", f"{words}, or VARVE_ACCESS__KEY to the key of an admin there")
+        with line_to(self._url, key=key) as line:
             return line.get(path) if method == "GET" else line.write(method, path, body)
 
 

@@ -15,8 +15,4 @@ def own_key(settings: Settings, url: str) -> str | None:
         return settings.access.key
     note = found_running(settings.data)
     here = note is not None and note.url == url and (settings.data / FILE).exists()
-    return operator_key(settings) if here or settings.access.secret else None
-
-
-def operator_key(settings: Settings) -> str:
-    return operator_token(settings, SystemClock().now() / 1e9)
+    return operator_token(settings, SystemClock().now() / 1e9) if here or settings.access.secret else None

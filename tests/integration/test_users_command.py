@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.conftest import VarveUp, wait_until
+from tests.integration.guarded_server import Guarded
 
 pytestmark = pytest.mark.slow
 ON = {"VARVE_ACCESS__ENABLED": "1"}
@@ -98,6 +99,18 @@ def test_a_kept_generation_asks_for_keys_too_and_the_command_that_makes_it_has_o
         assert asked["olav"].status_code == 404  # nothing of another tenant's
         assert http.get(f"{past}/values/flat?key=a").status_code == 401
         assert http.post(f"{past}/points", json=point, headers={"X-API-Key": keys["maria"]}).status_code == 409
+
+
+def test_another_machines_server_is_asked_by_its_secret_or_a_key_of_its_own(guarded: Guarded, tmp_path: Path) -> None:
+    asked = ("users", "list", "--url", guarded.served.url, "--data", str(tmp_path))
+    refused = varve(*asked)
+    assert refused.returncode == 78
+    assert "VARVE_ACCESS__SECRET" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    secret = (guarded.served.data / "access.secret").read_text()
+    assert "other@example.org" in varve(*asked, VARVE_ACCESS__SECRET=secret).stdout
+    assert "other@example.org" not in varve(*asked, VARVE_ACCESS__KEY=guarded.keys["admin"]).stdout
+    assert "invalid or inactive key" in varve(*asked, VARVE_ACCESS__SECRET="x" * 40).stderr
 
 
 def test_a_server_that_asks_nobody_is_refused_where_others_are(tmp_path: Path) -> None:
