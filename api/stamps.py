@@ -26,9 +26,7 @@ class Stamp:
     changed_by: str | None = None
 
 
-def make_stamp(
-    clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, said: Sequence[bytes], changed_by: str | None = None
-) -> Stamp:
+def make_stamp(clock: Clock, tenant: uuid.UUID, scope: str, key: str | None, said: Sequence[bytes], changed_by: str | None = None) -> Stamp:
     """said: the body, and whatever else the request says; another one under the same key is a conflict."""
     if not key:
         return Stamp(clock.now(), None, new_id(), None, changed_by)

@@ -83,4 +83,3 @@ def refuse_below(role: Role, identity: Identity) -> None:
     if identity.role < role:
         has, needs = (one.name.lower() for one in (identity.role, role))
         raise Forbidden("role-missing", f"this needs the role {needs}, and {identity.name} has {has}")
-

@@ -153,4 +153,3 @@ def _keeper(parts: Parts, who: Caller) -> Keeper:
 
 def _may(identity: Identity | None, tenant: uuid.UUID) -> bool:
     return identity is not None and (identity.role is Role.OPERATOR or identity.tenant == tenant)
-

@@ -99,9 +99,7 @@ async def _until_taken(parts: Parts, record: Record) -> None:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-def _record(
-    target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int, *defined: SeriesDefined
-) -> Record:
+def _record(target: Target, batch: pa.RecordBatch, kind: ValueType | None, stamp: Stamp, part: int, *defined: SeriesDefined) -> Record:
     written: Event = PointsWritten(value_type=kind or "number", **stamped(target.tenant, stamp, part))
     return Record((written, *defined), _points(target, batch, kind))
 

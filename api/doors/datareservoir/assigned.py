@@ -8,12 +8,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
 from fastapi import Request
 
 from api.append import append
 from api.bodies.points import stamped
-from api.doors.datareservoir import metadata
+from api.doors.datareservoir.entries import BODY_MB_MAX, IDS_MAX, Entry, entries, guid_of, json_of, search
 from api.parts import Parts
 from api.request import Caller, parse_json, read_body
 from api.stamps import Stamp
@@ -30,7 +29,7 @@ Pair = tuple[uuid.UUID, uuid.UUID]  # series, metadata
 async def assign(parts: Parts, request: Request, who: Caller, series: uuid.UUID) -> None:
     """Again is as well."""
     raw, idents = await _idents(request)
-    await metadata.entries(parts, who, idents)
+    await entries(parts, who, idents)
     stamp = who.stamp(parts.clock, raw)
     events: list[Event] = []
     for ident in idents:
@@ -57,15 +56,15 @@ def taken_off(pairs: Iterable[Pair], who: Caller, stamp: Stamp, first: int) -> l
 
 
 async def metadata_of(parts: Parts, who: Caller, series: uuid.UUID) -> list[uuid.UUID]:
-    rows = await parts.reads.entities(metadata.search(parts, who, BY_SERIES, prefix=f"{series}/"))
+    rows = await parts.reads.entities(search(parts, who, BY_SERIES, prefix=f"{series}/"))
     return [_tail(row["id"]) for row in rows]
 
 
-async def entries_of(parts: Parts, who: Caller, series: uuid.UUID) -> list[metadata.Entry]:
+async def entries_of(parts: Parts, who: Caller, series: uuid.UUID) -> list[Entry]:
     """Those that are still there."""
     idents = tuple(await metadata_of(parts, who, series))
-    rows = await parts.reads.entities(metadata.search(parts, who, entity_ids=idents)) if idents else []
-    return [metadata.Entry.of(who.tenant, row) for row in rows]
+    rows = await parts.reads.entities(search(parts, who, entity_ids=idents)) if idents else []
+    return [Entry.of(who.tenant, row) for row in rows]
 
 
 async def series_of(parts: Parts, who: Caller, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[uuid.UUID]]:
@@ -73,10 +72,10 @@ async def series_of(parts: Parts, who: Caller, idents: Sequence[uuid.UUID]) -> d
     found: dict[uuid.UUID, list[uuid.UUID]] = {ident: [] for ident in idents}
     if not found:
         return found
-    narrowed: dict[str, Any] = {"heads": tuple(str(ident) for ident in found)} if len(found) <= metadata.IDS_MAX else {}
+    narrowed: dict[str, Any] = {"heads": tuple(str(ident) for ident in found)} if len(found) <= IDS_MAX else {}
     if len(found) == 1:
         narrowed["prefix"] = f"{idents[0]}/"  # the table's own order
-    rows = await parts.reads.entities(metadata.search(parts, who, BY_METADATA, **narrowed))
+    rows = await parts.reads.entities(search(parts, who, BY_METADATA, **narrowed))
     pairs = [(uuid.UUID(row["id"][:36]), _tail(row["id"])) for row in rows]
     there = await parts.catalog.learn_ids(who.tenant, [series for _, series in pairs])
     for ident, series in pairs:
@@ -94,8 +93,8 @@ async def find(parts: Parts, who: Caller, words: Sequence[str]) -> dict[str, lis
     narrowed: dict[str, Any] = {"prefix": f"{namespace}/{key}"}
     if name:
         narrowed |= {"like": {name: patterns_of(value)}} if value else {"has": (name,)}
-    rows = await parts.reads.entities(metadata.search(parts, who, **narrowed))
-    found = [metadata.Entry.of(who.tenant, row) for row in rows]
+    rows = await parts.reads.entities(search(parts, who, **narrowed))
+    found = [Entry.of(who.tenant, row) for row in rows]
     series = await series_of(parts, who, tuple(entry.ident for entry in found))
     told: dict[str, list[str]] = {}
     for entry in found:
@@ -114,10 +113,6 @@ def patterns_of(value: str) -> tuple[str, ...]:
     return (f"{inner}%", f"%{inner}")
 
 
-def json_of(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json_of(value)
 
@@ -132,11 +127,11 @@ def _tail(name: str) -> uuid.UUID:
 
 
 async def _idents(request: Request) -> tuple[bytes, list[uuid.UUID]]:
-    raw = await read_body(request, metadata.BODY_MB_MAX)
+    raw = await read_body(request, BODY_MB_MAX)
     said = parse_json(raw)
     if not isinstance(said, list) or len(said) > AT_ONCE_MAX:
         raise Incorrect("ids-malformed", f'send the metadata\'s ids: ["..."], {AT_ONCE_MAX} at most')
-    idents = [metadata.guid_of(one) if isinstance(one, str) else None for one in said]
+    idents = [guid_of(one) if isinstance(one, str) else None for one in said]
     if None in idents:
         raise Incorrect("ids-malformed", "the metadata's ids are GUIDs, as metadata answered them in Id")
     return raw, [ident for ident in dict.fromkeys(idents) if ident is not None]
