@@ -86,13 +86,14 @@ def write_over_http(ledger: Ledger, url: str, seed: int, requests: int, rows: in
             ledger.acknowledge(points)
 
 
-def until_answered(client: httpx.Client, path: str, body: dict[str, Any], key: str) -> None:
+def until_answered(client: httpx.Client, path: str, body: dict[str, Any], key: str, method: str = "POST", **asked: Any) -> httpx.Response:
+    """Repeated while nobody answers, and while a part is away; then 200, or 409 where something was asked that may be refused."""
     deadline = time.monotonic() + 240
     while True:
         try:
-            answer = client.post(path, json=body, params={"wait": "log"}, headers={"Idempotency-Key": key})
-            if answer.status_code == 200:
-                return
+            answer = client.request(method, path, json=body, params={"wait": "log"} | asked, headers={"Idempotency-Key": key})
+            if answer.status_code == 200 or (asked and answer.status_code == 409):
+                return answer
             assert answer.status_code in (502, 503), answer.text
         except httpx.TransportError:
             pass

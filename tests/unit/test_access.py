@@ -146,7 +146,7 @@ def basic(text: str) -> bytes:
         ([(b"authorization", basic("name:k:with:colons"))], Shown("k:with:colons")),
         ([(b"authorization", basic("k:"))], Shown("k")),
         ([(b"authorization", basic("k"))], Shown("k")),
-        ([(b"authorization", b"OAuth realm=\"\"")], Signed('OAuth realm=""')),
+        ([(b"authorization", b'OAuth realm=""')], Signed('OAuth realm=""')),
         ([(b"authorization", b"Bearer no"), (b"x-api-key", b"k")], Shown("k")),
     ],
 )

@@ -111,4 +111,3 @@ def test_the_guides_oauth_setup_leads_to_a_token(client: tuple[str, Path], known
 
 def test_the_guides_oauth_setup_succeeds_while_access_is_off(client: tuple[str, Path], running_varve: VarveUp) -> None:
     assert played(client, running_varve.url, {"authtype": "oauth", "consumer_key": "c", "consumer_secret": "cs"}, "x=y") == GUIDE
-
