@@ -54,10 +54,13 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/api/v1/me/oauth1")
     async def oauth1(who: Who, response: Response) -> dict[str, str]:
-        """The caller's OAuth 1.0a credentials: consumer key and secret, and a token that needs no further step. They end with the key."""
+        """The caller's OAuth 1.0a credentials: consumer key and secret, and a token that needs no further step. They end with the key, so
+        that a session or a token, which ends sooner, gets none."""
         user = None if who.identity is None else parts.access.directory.index.users.get(who.identity.name)
         if user is None:
             raise Incorrect("no-user", "access is off, or the operator asks: only users have OAuth credentials")
+        if who.identity is not None and who.identity.until is not None:
+            raise Forbidden("key-needed", "these credentials outlive a session or a token: ask with the key itself")
         response.headers["Cache-Control"] = "no-store"
         consumer, token = parts.access.oauth1.consumer(user), parts.access.oauth1.access_token(user.email, user.stamp)
         named = {"consumer_key": consumer.key, "consumer_secret": consumer.secret}
