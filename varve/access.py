@@ -24,7 +24,7 @@ USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED = "user", "key", "password", "activ
 GRANTED, USED = "granted", "used"
 KINDS = (USER, KEY, PASSWORD, ACTIVITY, TENANT, ENDED, GRANTED)
 EMAIL_LENGTH_MAX, PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 254, 8, 1024
-_EMAIL = re.compile(r"[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+@[^\s@\"<>()\[\],;:\\\x00-\x1f\x7f]+")
+_EMAIL = re.compile(r"[^\s@\"<>()\[\],;:\\/?#%\x00-\x1f\x7f]+@[^\s@\"<>()\[\],;:\\/?#%\x00-\x1f\x7f]+")  # it stands in paths
 _TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 

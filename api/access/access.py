@@ -40,15 +40,15 @@ class Access:
         says = self.signer.read(kind, secret, now) if kind in TOKEN_KINDS else None
         if says is None or self.directory.index.ended(str(says.get("id"))):
             raise unknown()
-        return self.of_token(str(says["user"]), str(says["stamp"]), float(says["until"]))
+        return self.of_token(str(says["user"]), str(says["stamp"]), float(says["until"]), str(says.get("id", "")))
 
-    def of_token(self, email: str, stamp: str, until: float | None = None) -> Identity:
+    def of_token(self, email: str, stamp: str, until: float | None = None, ident: str = "") -> Identity:
         """Whose e-mail this is, where key and password are those of then."""
         self.refuse_unread()
         user = self.directory.index.users.get(email)
         if user is None or user.stamp != stamp:
             raise unknown()
-        return identity_of_user(user, until)
+        return identity_of_user(user, until, ident)
 
     def token_of(self, kind: str, user: User | None, seconds: float, ident: str = "") -> str:
         """ident: by which it can be ended, or used once. Nobody's, while access is off."""
@@ -57,7 +57,7 @@ class Access:
 
     def holds(self, identity: Identity) -> bool:
         """Whether who was believed would be believed now."""
-        if identity.until is not None and identity.until <= self.now():
+        if (identity.until is not None and identity.until <= self.now()) or self.directory.index.ended(identity.ident):
             return False
         user = self.directory.index.users.get(identity.name)
         return identity.role is Role.OPERATOR or (user is not None and user.active and user.stamp == identity.stamp)
@@ -73,10 +73,10 @@ class Access:
         self.log_in.close()
 
 
-def identity_of_user(user: User | None, until: float | None = None) -> Identity:
+def identity_of_user(user: User | None, until: float | None = None, ident: str = "") -> Identity:
     if user is None or not user.active:
         raise unknown()
-    return Identity(user.email, user.tenant, user.role, user.stamp, until)
+    return Identity(user.email, user.tenant, user.role, user.stamp, until, ident)
 
 
 def refuse_below(role: Role, identity: Identity) -> None:

@@ -15,13 +15,15 @@ _PLACE = "varve.identity"
 
 @dataclass(frozen=True)
 class Identity:
-    """name: the user's e-mail, or "operator". stamp: the user's of then; another one ends it. until: seconds since 1970, of a token."""
+    """name: the user's e-mail, or "operator". stamp: the user's of then; another one ends it. until: seconds since 1970, of a
+    token; ident: by which that can be ended."""
 
     name: str
     tenant: uuid.UUID
     role: Role
     stamp: str = ""
     until: float | None = None
+    ident: str = ""
 
 
 def identity_in(scope: MutableMapping[str, Any]) -> Identity | None:

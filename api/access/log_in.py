@@ -48,9 +48,9 @@ class LogIn:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _right(self, user: User | None, password: str) -> bool:
-        if password.startswith(KEY_PREFIX):
-            known = b"" if user is None or user.key_hash is None else user.key_hash
-            return hmac.compare_digest(known, hash_of(password))
+        known_key = b"" if user is None or user.key_hash is None else user.key_hash
+        if password.startswith(KEY_PREFIX) and hmac.compare_digest(known_key, hash_of(password)):
+            return True  # else it may be a password that begins so
         known_password = "" if user is None else user.password
         return await self._in_thread(lambda: matches(known_password, password))
 

@@ -10,11 +10,13 @@ from starlette.types import Message, Receive, Scope
 from api.access.identity import Identity
 from api.access.oauth1 import ACCESS, OAuth1, form_of, has_form, said_in
 from api.request import read_body
-from varve.errors import UnsupportedType
+from varve.errors import Unauthorized, UnsupportedType
 
 
 async def identify_signed(oauth1: OAuth1, scope: Scope, receive: Receive, header: str, body_mb_max: int) -> tuple[Identity, Receive]:
     """With what is left of the body to be read."""
+    if scope["type"] != "http":
+        raise Unauthorized("signature-here", "a WebSocket is opened with a key or token: send X-API-Key: <key>")
     said = said_in(header, scope["query_string"].decode("latin-1"))
     identity = oauth1.signed_by(said, ACCESS)
     request = Request(scope, receive)

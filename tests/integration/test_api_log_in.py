@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.guarded_server import Guarded, email, made
+from varve.tokens import KEY_PREFIX
 
 pytestmark = pytest.mark.slow
 PASSWORD = "a long enough password"
@@ -46,6 +47,31 @@ def test_a_session_lasts_until_it_is_logged_out_of(http: httpx.Client, name: str
     assert http.get("/api/v1/me", headers=bearer(first)).json()["user"] == email(name)
     http.delete(SESSION, headers=bearer(first)).raise_for_status()
     assert [who(http, first), who(http, second)] == [401, 200]
+
+
+def test_a_tail_ends_when_its_session_is_logged_out_of(http: httpx.Client, name: str) -> None:
+    shown = bearer(log_in(http, name).json()["meta"]["session_token"])
+    with http.stream("GET", "/api/v1/live", headers=shown) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("id: ")
+        http.delete(SESSION, headers=shown).raise_for_status()
+        assert [line for line in lines if line.startswith("event: layers")] == []  # it ends, in order
+
+
+def test_what_lasts_as_long_as_the_key_is_given_for_the_key_alone(guarded: Guarded, http: httpx.Client, name: str) -> None:
+    key = guarded.operator.post(f"/api/v1/users/{email(name)}/key").json()["key"]
+    session = log_in(http, name).json()["meta"]["session_token"]
+    token = http.post(TOKEN, data={"grant_type": "client_credentials", "client_secret": key}).json()["access_token"]
+    asked = [http.get("/api/v1/me/oauth1", headers=bearer(shown)) for shown in (session, token, key)]
+    assert [answer.status_code for answer in asked] == [403, 403, 200]
+    assert "key itself" in asked[0].json()["error"]["message"] and "secret" not in asked[0].text
+
+
+def test_a_password_may_begin_as_keys_do(guarded: Guarded, http: httpx.Client, name: str) -> None:
+    password = f"{KEY_PREFIX} and more"
+    assert log_in(http, name, password).status_code == 401
+    guarded.operator.post(f"/api/v1/users/{email(name)}/password", json={"password": password}).raise_for_status()
+    assert log_in(http, name, password).status_code == 200
 
 
 def test_a_session_ends_with_password_key_and_user(guarded: Guarded, http: httpx.Client, name: str) -> None:

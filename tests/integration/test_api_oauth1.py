@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlencode
 import httpx
 import pytest
 from oauthlib.oauth1 import Client
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.integration.guarded_server import Guarded, email, made, start_guarded
 
@@ -86,6 +88,15 @@ def test_a_signature_by_another_secret_is_refused(http: httpx.Client, given: dic
 def test_a_nonce_counts_once(http: httpx.Client, given: dict[str, str]) -> None:
     words: dict[str, Any] = {"nonce": uuid.uuid4().hex, "timestamp": str(int(time.time()))}
     assert [signed(http, given, "GET", "/api/v1/me", **words).status_code for _ in range(2)] == [200, 401]
+
+
+def test_a_websocket_takes_no_signature(http: httpx.Client, given: dict[str, str]) -> None:
+    client = Client(given["consumer_key"], given["consumer_secret"], given["oauth_token"], given["oauth_secret"])
+    _, headers, _ = client.sign("http://timetric.com/api/v1/live/ws")
+    url = str(http.base_url.copy_with(scheme="ws", path="/api/v1/live/ws"))
+    with pytest.raises(InvalidStatus) as refused, connect(url, additional_headers=headers):
+        pass
+    assert refused.value.response.status_code == 401
 
 
 def test_a_new_key_ends_what_was_signed_by_the_one_before(guarded: Guarded, http: httpx.Client) -> None:
