@@ -192,6 +192,8 @@ def test_aggregates_step_over_gaps_and_fill_them_where_asked(http: httpx.Client)
     assert pages(http, f"{wanted}1tick&maxPageSize=10") == [
         [("1970-01-01T00:00:00.000000000Z", 1.0), ("1970-01-01T00:00:00.000001000Z", 3.0), ("1970-01-01T00:00:59.999999900Z", 8.0)]
     ]
+    later = wanted.replace("start=1970", "start=1969")  # the next sample is the one at 0
+    assert [value for page in pages(http, f"{later}1s&maxPageSize=10") for _, value in page] == [2.0, 8.0]
     assert pages(http, f"{wanted}1h") == [[("1970-01-01T00:00:00.000000000Z", 4.0)]]
     filled = pages(http, f"{wanted}20s&includeEmptyAggregations=True&maxPageSize=2")
     assert [[value for _, value in page] for page in filled] == [[2.0, None], [8.0]]

@@ -128,3 +128,15 @@ def test_what_is_no_metadata_is_refused_in_words(http: httpx.Client, body: str) 
     assert answer.status_code == 422 and len(answer.json()["Message"]) > 10
     assert http.put(f"{API}/metadata/foo?overwrite=true", json={"Value": {}}).status_code == 422
     assert http.put(f"{API}/metadata/{'n' * 600}/key", json={"Value": {}}).status_code == 422
+
+
+def test_documents_of_another_door_break_nothing(http: httpx.Client) -> None:
+    series, entry = created(http, "0,1\n"), put(http, "foo/bar", a="1")
+    assign(http, series, entry["Id"])
+    for path in (f"metadata-of-series/{series}/x", f"series-of-metadata/{entry['Id']}/x", "series-of-metadata/x", "metadata/x"):
+        http.put(f"/api/v1/entities/{path}", json={}).raise_for_status()
+    assert [one["Id"] for one in http.get(f"{API}/timeseries/{series}").json()["Metadata"]] == [entry["Id"]]
+    assert http.get(f"{API}/metadata/foo/bar").json()["TimeSeries"] == [series]
+    assert http.get(f"{API}/timeseries/search/foo/bar").json() == {series: ["bar"]}
+    assert http.delete(f"{API}/timeseries/{series}").status_code == 204
+    assert http.delete(f"{API}/metadata/{entry['Id']}").status_code == 204

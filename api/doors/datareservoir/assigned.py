@@ -5,7 +5,8 @@ Before: routes.py, metadata.py and series.py. After: api/append.py: both documen
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from fastapi import Request
@@ -57,7 +58,7 @@ def taken_off(pairs: Iterable[Pair], who: Caller, stamp: Stamp, first: int) -> l
 
 async def metadata_of(parts: Parts, who: Caller, series: uuid.UUID) -> list[uuid.UUID]:
     rows = await parts.reads.entities(search(parts, who, BY_SERIES, prefix=f"{series}/"))
-    return [_tail(row["id"]) for row in rows]
+    return [ident for _, ident in _pairs(rows)]
 
 
 async def entries_of(parts: Parts, who: Caller, series: uuid.UUID) -> list[Entry]:
@@ -76,7 +77,7 @@ async def series_of(parts: Parts, who: Caller, idents: Sequence[uuid.UUID]) -> d
     if len(found) == 1:
         narrowed["prefix"] = f"{idents[0]}/"  # the table's own order
     rows = await parts.reads.entities(search(parts, who, BY_METADATA, **narrowed))
-    pairs = [(uuid.UUID(row["id"][:36]), _tail(row["id"])) for row in rows]
+    pairs = _pairs(rows)
     there = await parts.catalog.learn_ids(who.tenant, [series for _, series in pairs])
     for ident, series in pairs:
         if ident in found and series in there:
@@ -122,8 +123,13 @@ def _documents(pair: Pair) -> tuple[tuple[str, str], tuple[str, str]]:
     return (BY_SERIES, f"{series}/{ident}"), (BY_METADATA, f"{ident}/{series}")
 
 
-def _tail(name: str) -> uuid.UUID:
-    return uuid.UUID(name[37:])
+def _pairs(rows: Iterable[Mapping[str, Any]]) -> list[Pair]:
+    """As their documents are called, in that order. What another door put there under another name is none."""
+    found = []
+    for first, _, second in (str(row["id"]).partition("/") for row in rows):
+        with suppress(ValueError):
+            found.append((uuid.UUID(first), uuid.UUID(second)))
+    return found
 
 
 async def _idents(request: Request) -> tuple[bytes, list[uuid.UUID]]:

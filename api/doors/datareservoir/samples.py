@@ -106,7 +106,8 @@ async def _windows(
         values.append(one[1])
         at, rows = until, rows + len(one[0])
         if not empty and at < asked.until:
-            at = await _next(parts, replace(asked, at=at)) or asked.until
+            following = await _next(parts, replace(asked, at=at))
+            at = asked.until if following is None else following
         if at >= asked.until or rows >= asked.limit:
             break
     return np.concatenate(buckets), np.concatenate(values), at if at < asked.until else None
