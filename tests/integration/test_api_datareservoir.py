@@ -9,6 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from api.doors.datareservoir.files import File, Order
+from tests.conftest import wait_until
+from tests.integration.api_server import Served
+from varve.clock import SystemClock
+
 API = "/datareservoir/api"
 DAY = 86_400 * 10**9
 
@@ -139,6 +144,22 @@ def test_words_are_served_as_they_are_and_numbers_among_them_too(http: httpx.Cli
     flags = created(http, "0,True\n1,False\n")
     assert texts(http, flags) == {0: "0,True\n1,False\n"}
     assert added(http, flags, "2,5\n").status_code == 422
+
+
+def test_one_file_is_words_for_one_series_and_numbers_for_another(http: httpx.Client, served: Served) -> None:
+    words, numbers = (str(uuid.UUID(int=number)) for number in (1, 2))
+    for ident, csv in ((words, "0,a\n"), (numbers, "0,1\n")):
+        http.put(f"{API}/timeseries/{ident}").raise_for_status()
+        assert added(http, ident, csv).status_code == 200
+    told = http.post(f"{API}/files/upload").json()
+    httpx.put(told["Endpoint"], content="1,nan\n2,3\n").raise_for_status()
+    (home,) = (served.data / "files").glob(f"*/{told['FileId']}")
+    for ident in (words, numbers):  # as two calls at once leave them
+        File(home).order(Order(ident, new=False, recorded_time=SystemClock().now()))
+    http.post(f"{API}/files/commit", json={"FileId": told["FileId"]}).raise_for_status()
+    wait_until(lambda: File(home).verdict() is not None and not File(home).pending(), 30, "both are carried out")
+    assert [order.refused for order in File(home).orders()] == ["", ""]
+    assert (texts(http, words), texts(http, numbers)) == ({0: "0,a\n1,nan\n2,3\n"}, {0: "0,1\n2,3\n"})
 
 
 def test_an_empty_series_takes_its_type_from_its_first_points(http: httpx.Client) -> None:

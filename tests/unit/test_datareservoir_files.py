@@ -1,14 +1,19 @@
 """DataReservoir's files on disk and their validation, where requests do not reach: what is swept, what is taken for what."""
 
+import asyncio
 import os
 import uuid
 from pathlib import Path
 
 import pytest
 
+from api.doors.datareservoir import uploads
 from api.doors.datareservoir.files import File, Files, Order, Verdict
+from api.doors.datareservoir.uploads import Uploads
 from api.doors.datareservoir.validation import PIECE_ROWS_MAX, Checked, check, pieces
-from varve.errors import Conflict, Incorrect, NotFound
+from tests.conftest import wait_until
+from varve.clock import SystemClock
+from varve.errors import Conflict, Incorrect, NotFound, Unavailable
 from varve.events import ValueType
 
 SERIES = str(uuid.UUID(int=1))
@@ -52,7 +57,11 @@ def test_an_order_is_kept_once_and_ends_once(file: File) -> None:
     file.judge(READY)
     assert file.pending() == [first]
     file.end(first)
+    for name in ("points.arrow", "points.arrow.5.new", "words.arrow", "6.part"):
+        (file.home / name).touch()
     file.forget_rows()
+    assert sorted(path.suffix for path in file.home.iterdir()) == [".json", ".json"]
+    file.end(first, "another server took them")
     assert (file.pending(), file.ended(SERIES)) == ([], Order(SERIES, True, 5, done=True))
     assert file.is_committed() and not file.unfinished()
     with pytest.raises(Conflict, match="taken already"):
@@ -97,3 +106,43 @@ def test_a_long_file_is_cut_where_records_end_and_its_last_line_is_named(tmp_pat
         more.write(f"{rows},one\n")
     with pytest.raises(Incorrect, match=f"line {rows + 1}: the value 'one'"):
         check(tmp_path / "csv", tmp_path / "rows")
+
+
+def test_rows_that_are_read_stay_as_they_are_when_they_are_written_again(tmp_path: Path) -> None:
+    (tmp_path / "csv").write_text("".join(f"{at},1.5\n" for at in range(2 * PIECE_ROWS_MAX)))
+    check(tmp_path / "csv", tmp_path / "rows")
+    reading = pieces(tmp_path / "rows")
+    first = next(reading)
+    (tmp_path / "csv").write_text("0,2\n")
+    check(tmp_path / "csv", tmp_path / "rows")
+    assert sum(len(piece) for piece in (first, *reading)) == 2 * PIECE_ROWS_MAX
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["csv", "rows"]
+
+
+def test_what_a_disk_refused_is_tried_again_and_who_asked_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(uploads, "RETRY_SECONDS", 0.001)
+
+    async def nothing(*_: object) -> None: ...
+
+    async def run() -> Verdict | None:
+        held = Uploads(tmp_path, b"secret", SystemClock())
+        file = held.files.file(uuid.UUID(int=2), uuid.UUID(int=3))
+        (file.home / "points.arrow").mkdir(parents=True)  # nothing can be written there
+        (file.home / f"order-{SERIES}.json").mkdir()
+        (file.home / "sent").write_text("0,1\n")
+        with pytest.raises(Unavailable, match="could not keep"):
+            await held.kept(file.order, Order(SERIES, new=True, recorded_time=5))
+        (file.home / f"order-{SERIES}.json").rmdir()
+        running = asyncio.create_task(held.run(nothing, nothing))
+        await held.kept(file.commit)
+        held.wake(file)
+        await asyncio.to_thread(wait_until, lambda: "trying again" in caplog.text, 10, "the disk refuses")
+        (file.home / "points.arrow").rmdir()
+        verdict = await held.until(file.verdict, 10)
+        running.cancel()
+        await held.close()
+        return verdict
+
+    assert asyncio.run(run()) == READY

@@ -34,11 +34,12 @@ _SCOPE = "datareservoir file"
 async def apply(parts: Parts, file: File, verdict: Verdict, order: Order) -> None:
     """Returns when every read shows it."""
     target, stamp = Target(file.tenant, uuid.UUID(order.series), ""), stamp_of(file, order)
-    kind, define = await _kind(parts, file, verdict, order)
     if not file.points.exists():
         raise Conflict("file-taken", f"the points of file {file.ident} were taken already: upload them again for another series")
+    kind, define = await _kind(parts, file, verdict, order)
+    rows = file.words if kind == "text" and verdict.kind != "text" else file.points
     defined = SeriesDefined(series_id=target.series_id, value_type=kind, **stamped(file.tenant, stamp))
-    flying = enumerate(pieces(file.points), 1)
+    flying = enumerate(pieces(rows), 1)
     if define:
         first = [_record(target, batch, kind, stamp, part, defined) for part, batch in islice(flying, 1)]
         await _until_taken(parts, first[0] if first else single(defined))
@@ -63,7 +64,7 @@ async def _kind(parts: Parts, file: File, verdict: Verdict, order: Order) -> tup
         case _ if verdict.kind in (None, holds):
             return cast(ValueType, holds), False
         case "text":
-            await asyncio.to_thread(check, file.committed, file.points, "text")
+            await asyncio.to_thread(check, file.committed, file.words, "text")
             return "text", False
         case _:
             raise Incorrect("value-type", f"series {order.series} holds {holds} values, and the file {verdict.kind}: it is not taken")

@@ -73,6 +73,11 @@ class File:
     def points(self) -> Path:
         return self.home / "points.arrow"
 
+    @property
+    def words(self) -> Path:
+        """The same where numbers are words, for series of text; others may want them as numbers at the same time."""
+        return self.home / "words.arrow"
+
     def commit(self) -> None:
         """Once more is as well."""
         if self.is_committed():
@@ -106,7 +111,9 @@ class File:
         return found or order
 
     def end(self, order: Order, refused: str = "") -> None:
-        _write(self._path(order.series), asdict(replace(order, done=True, refused=refused)))
+        """What another server ended meanwhile stays as it is: it has taken the rows along."""
+        if self.ended(order.series) is None:
+            _write(self._path(order.series), asdict(replace(order, done=True, refused=refused)))
 
     def orders(self) -> list[Order]:
         return [Order(**found) for path in sorted(self.home.glob("order-*.json")) if (found := _read(path)) is not None]
@@ -122,7 +129,8 @@ class File:
         return (self.committed.exists() and self.verdict() is None) or bool(self.pending())
 
     def forget_rows(self) -> None:
-        for path in (self.points, self.committed, self.home / "sent"):
+        """And what a kill left half-written."""
+        for path in (self.points, self.words, self.committed, self.home / "sent", *self.home.glob("*.arrow.*"), *self.home.glob("*.part")):
             path.unlink(missing_ok=True)
 
     def _failed(self) -> bool:

@@ -65,7 +65,7 @@ async def commit(parts: Parts, request: Request, who: Caller) -> Response:
     if not isinstance(said, dict) or not isinstance(said.get("FileId"), str):
         raise Incorrect("file-missing", 'send {"FileId": "..."}, as files/upload answered it')
     file = parts.uploads.files.known(who.tenant, ident_of(said["FileId"], "file"))
-    await parts.uploads.off_loop(file.commit)
+    await parts.uploads.kept(file.commit)
     parts.uploads.wake(file)
     return Response(status_code=204)
 
@@ -96,7 +96,7 @@ async def add(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
 async def _ordered(parts: Parts, who: Caller, file: File, ident: uuid.UUID, *, new: bool) -> dict[str, Any]:
     """Waits for what is validated already; what is not yet is told as it stands, and comes by itself."""
     uploads = parts.uploads
-    order = await uploads.off_loop(file.order, Order(str(ident), new, parts.clock.now(), who.changed_by))
+    order = await uploads.kept(file.order, Order(str(ident), new, parts.clock.now(), who.changed_by))
     uploads.wake(file)
     verdict = await uploads.until(file.verdict, UNVALIDATED_SECONDS)
     if verdict is None and new:

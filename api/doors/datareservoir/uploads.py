@@ -63,6 +63,14 @@ class Uploads:
     async def off_loop(self, work: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writing, work, *args)
 
+    async def kept(self, work: Callable[..., T], *args: Any) -> T:
+        """The same for a request, which is told what the disk says."""
+        try:
+            return await self.off_loop(work, *args)
+        except OSError as error:
+            words = f"the server could not keep what it was told of the file ({error.strerror}): make room for it, repeat the call"
+            raise Unavailable("file-not-kept", words) from None
+
     def wake(self, file: File) -> None:
         """Something is to be done for it."""
         if file.home in self._tasks:
@@ -94,6 +102,14 @@ class Uploads:
 
     async def _work(self, file: File) -> None:
         await self._ready.wait()
+        while True:
+            try:
+                return await self._carry_on(file)
+            except OSError as error:  # a full disk: who asked for the status waits for it
+                log.warning("uploaded file %s: %s; trying again", file.ident, error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _carry_on(self, file: File) -> None:
         verdict = file.verdict()
         if verdict is None and file.committed.exists():
             verdict = await self._validated(file)

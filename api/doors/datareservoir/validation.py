@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from varve.clock import new_id
 from varve.errors import Incorrect
 from varve.events import ValueType
 from varve.instants import EARLIEST, LATEST
@@ -106,13 +107,18 @@ class _Seen:
 
 
 def _write(out: Path, kind: pa.DataType, batches: Iterator[pa.RecordBatch]) -> None:
-    schema = pa.schema([pa.field("at", pa.int64()), pa.field("value", kind)])
-    with out.open("wb") as file, pa.ipc.new_file(file, schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-        writer.close()
-        file.flush()
-        os.fsync(file.fileno())
+    """A file of its own until it is whole: another server may be reading `out`, and what is mapped must not become shorter."""
+    schema, draft = pa.schema([pa.field("at", pa.int64()), pa.field("value", kind)]), out.with_name(f"{out.name}.{new_id().hex}.new")
+    try:
+        with draft.open("xb") as file, pa.ipc.new_file(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+            writer.close()
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(out)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _cut(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
