@@ -12,7 +12,7 @@ from api.access.oauth1 import OAuth1
 from api.access.throttle import Throttle
 from varve.access import Role, User, hash_of
 from varve.clock import Clock
-from varve.errors import Forbidden, Unavailable
+from varve.errors import Forbidden
 from varve.series import DEFAULT_TENANT
 from varve.settings import AccessSettings
 from varve.tokens import KEY_PREFIX, Signer
@@ -63,8 +63,7 @@ class Access:
         return identity.role is Role.OPERATOR or (user is not None and user.active and user.stamp == identity.stamp)
 
     def refuse_unread(self) -> None:
-        if not self.directory.complete:
-            raise Unavailable("users-unread", "the users are being read from the log: try again soon (/readyz tells what is missing)")
+        self.directory.refuse_unread()
 
     def now(self) -> float:
         return self._clock.now() / 1e9

@@ -17,7 +17,7 @@ from streams.log import Log
 from streams.topics import Topics
 from varve.access import ACCESS_TENANT, Index
 from varve.clock import Clock
-from varve.errors import VarveError
+from varve.errors import Unavailable, VarveError
 
 log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.3  # between two looks: many writes move the watermarks all the time
@@ -53,6 +53,10 @@ class Directory:
             if now != self._seen:
                 await self._look(now)
             self.complete = self.complete or all(now.get(partition, 0) >= end for partition, end in self._ends.items())
+
+    def refuse_unread(self) -> None:
+        if not self.complete:
+            raise Unavailable("users-unread", "the users are being read from the log: try again soon (/readyz tells what is missing)")
 
     async def changed(self, seconds: float) -> None:
         """Returns when users changed, or in time."""

@@ -27,7 +27,9 @@ class LogIn:
         self._waiting = 0
 
     async def user(self, email: str, password: str, address: str) -> User:
-        """Unauthorized where they do not belong together; TooOften where somebody failed too often."""
+        """Unauthorized where they do not belong together; TooOften where somebody failed too often. Who is right before the users are read
+        has not failed."""
+        self._directory.refuse_unread()
         try:
             email = email_of(email)
         except Incorrect:

@@ -100,10 +100,10 @@ class OAuth1:
         if fields.get("oauth_signature_method") != "HMAC-SHA1" or fields.get("oauth_version", "1.0") != "1.0":
             raise Unauthorized("signature-method", "OAuth: signatures of version 1.0 by HMAC-SHA1 are read here")
         timestamp, nonce, now = fields.get("oauth_timestamp", ""), fields.get("oauth_nonce", ""), self._now()
-        if not timestamp.isdecimal() or len(timestamp) > 12 or not nonce or not self._nonces.timely(int(timestamp), now):
+        consumer, token = fields["oauth_consumer_key"], fields.get("oauth_token", "")
+        if not timestamp.isdecimal() or len(timestamp) > 12 or not nonce or not self._nonces.timely(consumer, int(timestamp), now):
             words = "OAuth: the timestamp is more than 5 minutes off, or there is no nonce: set the clock, sign anew"
             raise Unauthorized("signature-late", words)
-        consumer, token = fields["oauth_consumer_key"], fields.get("oauth_token", "")
         consumer_secret = self._signer.derived(CONSUMER, consumer)
         token_secret = "" if kind is None else self._signer.derived(kind, token)
         path = request.scope["raw_path"].decode("latin-1")
@@ -112,7 +112,7 @@ class OAuth1:
         if not any(verify(one, consumer_secret, token_secret) for one in signed):
             words = "OAuth: the signature is wrong: it must cover the address that VARVE_ACCESS__PUBLIC_URL names, and every field"
             raise Unauthorized("signature-wrong", words)
-        if not self._nonces.first(int(timestamp), f"{consumer} {token} {nonce}", now):
+        if not self._nonces.first(consumer, int(timestamp), f"{token} {nonce}", now):
             raise Unauthorized("nonce-used", "OAuth: this nonce was used before: sign each request anew")
 
     def _pair(self, kind: str, says: Mapping[str, Any], until: float) -> Pair:

@@ -38,7 +38,6 @@ def router(parts: Parts) -> APIRouter:
         _, found = await read_json(request, BODY_MB_MAX)
         account, user = parsed(Account, found), None
         if parts.access.on:
-            parts.access.refuse_unread()
             user = await parts.access.log_in.user(account.email, account.password, request.client.host if request.client else "")
         seconds = parts.access.settings.session_hours * 3_600
         token = parts.access.token_of(SESSION, user, seconds, random_event_id())

@@ -1,16 +1,21 @@
 """Pure parts of access: the index made of documents, signed tokens, credentials, slowed log-ins, nonces, and where a server may listen."""
 
+import asyncio
 import base64
 import stat
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from api.access.credentials import Shown, Signed, credential_of
+from api.access.directory import Directory
+from api.access.log_in import LogIn
 from api.access.nonces import KEPT_MAX, WINDOW_SECONDS, Nonces
 from api.access.throttle import FREE, WAIT_SECONDS_MAX, Throttle
 from api.access.throttle import KEPT_MAX as NAMES_MAX
+from streams.topics import Topics
 from varve.access import (
     ACCESS_TENANT,
     Index,
@@ -25,7 +30,7 @@ from varve.access import (
     tenant_named,
     user_put,
 )
-from varve.errors import Incorrect, TooOften, Unauthorized
+from varve.errors import Incorrect, TooOften, Unauthorized, Unavailable
 from varve.events import EntityPut
 from varve.passwords import hashed, matches
 from varve.settings import AccessSettings, HttpSettings, Settings
@@ -206,6 +211,16 @@ def test_an_address_that_tries_many_users_must_wait_and_success_is_no_failure() 
     assert sum(tries(throttle, f"{number}@b.c", "1.1.1.1", 1) for number in range(100)) == FREE["address"]
 
 
+def test_who_logs_in_before_the_users_are_read_has_not_failed() -> None:
+    anything: Any = None
+    throttle = Throttle(Still())
+    log_in = LogIn(Directory(anything, Topics("v", 4), anything, anything, Still()), throttle)
+    with pytest.raises(Unavailable, match="being read"):
+        asyncio.run(log_in.user("a@b.c", "a password", "1.1.1.1"))
+    assert len(throttle) == 0
+    log_in.close()
+
+
 def test_failures_take_bounded_memory() -> None:
     throttle = Throttle(Still())
     for number in range(NAMES_MAX):
@@ -215,18 +230,29 @@ def test_failures_take_bounded_memory() -> None:
 
 def test_a_nonce_is_new_once_within_its_time() -> None:
     nonces = Nonces()
-    assert nonces.timely(1_000, 1_000.0)
-    assert not nonces.timely(1_000, 1_001.0 + WINDOW_SECONDS)
-    assert [nonces.first(1_000, "a", 1_000.0) for _ in range(2)] == [True, False]
-    assert nonces.first(1_001, "a", 1_001.0)
+    assert nonces.timely("us", 1_000, 1_000.0)
+    assert not nonces.timely("us", 1_000, 1_001.0 + WINDOW_SECONDS)
+    assert [nonces.first("us", 1_000, "a", 1_000.0) for _ in range(2)] == [True, False]
+    assert nonces.first("us", 1_001, "a", 1_001.0)
+    assert nonces.first("them", 1_000, "a", 1_000.0)
 
 
 def test_forgetting_nonces_never_lets_one_in_again() -> None:
     nonces = Nonces()
     for number in range(KEPT_MAX + 10):
-        nonces.first(1_000 + number % 100, str(number), 1_100.0)
+        nonces.first("us", 1_000 + number % 100, str(number), 1_100.0)
     assert len(nonces) <= KEPT_MAX
-    assert not nonces.first(1_000, "0", 1_100.0)
+    assert not nonces.first("us", 1_000, "0", 1_100.0) and not nonces.timely("us", 1_000, 1_100.0)
+
+
+def test_a_consumer_who_signs_many_makes_nobody_else_late() -> None:
+    nonces, ahead = Nonces(), 1_000 + WINDOW_SECONDS
+    for number in range(KEPT_MAX + 10):
+        nonces.first("them", ahead, str(number), 1_000.0)
+    assert not nonces.timely("them", ahead, 1_000.0)
+    assert nonces.timely("us", 1_000, 1_000.0) and nonces.first("us", 1_000, "a", 1_000.0)
+    assert nonces.first("others", ahead + 1, "a", ahead + WINDOW_SECONDS + 1.0)
+    assert len(nonces) == 1  # what came too long ago takes no room
 
 
 def test_passwords_are_kept_as_argon2_and_compared() -> None:
