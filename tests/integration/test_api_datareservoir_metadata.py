@@ -140,3 +140,11 @@ def test_documents_of_another_door_break_nothing(http: httpx.Client) -> None:
     assert http.get(f"{API}/timeseries/search/foo/bar").json() == {series: ["bar"]}
     assert http.delete(f"{API}/timeseries/{series}").status_code == 204
     assert http.delete(f"{API}/metadata/{entry['Id']}").status_code == 204
+
+
+def test_the_id_of_metadata_is_no_series(http: httpx.Client) -> None:
+    ident = put(http, "foo/bar", a="1")["Id"]
+    refused = http.put(f"{API}/timeseries/{ident}")
+    assert refused.status_code == 409 and "is the id of metadata" in refused.json()["Message"]
+    assert http.delete(f"{API}/timeseries/{ident}").status_code == 404
+    assert http.put(f"{API}/metadata/foo/bar?overwrite=false", json={"Value": {"a": "2"}}).status_code == 409

@@ -16,6 +16,7 @@ from api.append import append
 from api.bodies.points import stamped
 from api.doors.datareservoir import assigned
 from api.doors.datareservoir.days import Day, Digests, day_of, path_of, text
+from api.doors.datareservoir.entries import search
 from api.doors.datareservoir.words import PREFIX, base_of
 from api.parts import Parts
 from api.reads import SeriesFilter
@@ -29,7 +30,7 @@ from sink.queries.shape import Shape
 from sink.reads import page_of
 from sink.store import Store
 from varve.columns import no_points
-from varve.errors import Incorrect, NotFound
+from varve.errors import Conflict, Incorrect, NotFound
 from varve.events import Event, SeriesDefined, SeriesDeleted, ValueType
 from varve.position import Token
 from varve.record import Record, single
@@ -41,7 +42,9 @@ CSV = "text/csv"
 
 
 async def create_empty(parts: Parts, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
-    """Its first points say what its values are."""
+    """Its first points say what its values are. A document is folded as a series of its id is, so that one id cannot be both."""
+    if await parts.reads.entities(search(parts, who, entity_ids=(ident,))):
+        raise Conflict("id-taken", f"{ident} is the id of metadata: choose another for the time series")
     stamp = guarded(who.stamp(parts.clock, b""))
     await append(parts, single(SeriesDefined(series_id=ident, **stamped(who.tenant, stamp))), "view")
     return {"TimeSeriesId": str(ident)}
