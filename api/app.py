@@ -42,6 +42,7 @@ from api.parts import Parts
 _NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
 _ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir)
 _ACCESS = (users, sessions, oauth2, dance)
+WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -63,7 +64,7 @@ def _app_of(parts: Parts, rooms: Iterable[ModuleType]) -> FastAPI:
     )
     for room in rooms:
         app.router.routes.extend(room.router(parts).routes)  # not include_router, which makes its own of each when asked
-    errors.install(app, (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR))
+    errors.install(app, WORDINGS)
     return app
 
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import uvicorn
 
-from api.app import create_app
+from api.app import WORDINGS, create_app
 from api.assembly import Assembly, assemble
+from api.stopping import Stopping
 from varve.access import refuse_unguarded
 from varve.clock import SystemClock
 from varve.errors import Fault, Unavailable
@@ -70,7 +71,8 @@ def _uvicorn(assembly: Assembly, settings: Settings) -> uvicorn.Server:
         signal.signal(number, _noted)  # uvicorn raises what it caught once more at its end
     http = "httptools" if find_spec("httptools") else "h11"
     config = uvicorn.Config(
-        create_app(assembly.parts), http=http, loop="none", log_level="warning", access_log=False, lifespan="off",
+        Stopping(create_app(assembly.parts), assembly.parts.views.closing, WORDINGS),
+        http=http, loop="none", log_level="warning", access_log=False, lifespan="off",
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75, limit_concurrency=settings.http.held_requests_max * 4,
         ws="websockets-sansio", ws_max_size=WS_BYTES_MAX, ws_per_message_deflate=False,

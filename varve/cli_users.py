@@ -118,5 +118,3 @@ class _Server:
             raise Incorrect("secret-unknown", f"{words}, or VARVE_ACCESS__KEY to the key of an admin there")
         with line_to(self._url, key=key) as line:
             return line.get(path) if method == "GET" else line.write(method, path, body)
-
-

@@ -21,7 +21,8 @@ from varve.tokens import FILE as SECRET
 
 MARK = "varve.lock"  # made by `varve up` in every data directory of its own
 MADE_BY_US = (
-    "broker", "store", "spool", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", "alive", SECRET, MARK,
+    "broker", "store", "spool", "files", "faust", "logs", "cache", "demo.png", "server.json", STARTED_BY, "varve.json", "alive", SECRET,
+    "replay.lock", MARK,
 )  # fmt: skip
 
 

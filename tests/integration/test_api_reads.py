@@ -197,22 +197,24 @@ def test_openapi_and_docs_are_served(http: httpx.Client) -> None:
 
 def test_series_are_found_by_every_word_that_describes_them(http: httpx.Client) -> None:
     for number in range(3):
-        described = {"name": f"Boiler {number}", "description": f"in hall {number % 2}", "unit": "kW", "tags": ["hot", f"t{number}"]}
+        described = {"name": f"Kettle {number}", "description": f"in hall {number % 2}", "unit": "kW", "tags": ["hot", f"t{number}"]}
         more = {"attributes": {"vendor": f"v{number % 2}"}, "labels": {"kind": "k"}}
-        assert http.post("/api/v1/series", json={"key": f"plant/{number}"} | described | more).status_code == 201
-    http.patch("/api/v1/series/key:plant/2", json={"name": "Old boiler", "description": None})
+        assert http.post("/api/v1/series", json={"key": f"hall/{number}"} | described | more).status_code == 201
+    http.patch("/api/v1/series/key:hall/2", json={"name": "Old kettle", "description": None})
 
     def found(*asked: tuple[str, str]) -> list[str]:
         pages, cursor = [], None
         while True:
             answer = http.get("/api/v1/series", params=[*asked, ("limit", "1"), *([("cursor", cursor)] if cursor else [])]).json()
-            pages += [row["key"].removeprefix("plant/") for row in answer["series"]]
+            pages += [row["key"].removeprefix("hall/") for row in answer["series"]]
             if not (cursor := answer.get("next")):
                 return pages
 
     assert found(("description", "in hall 0")) == ["0"] and found(("begins", "description:in hall")) == ["0", "1"]
-    assert found(("begins", "name:Boiler")) == ["0", "1"] and found(("begins", "name:Old"), ("begins", "unit:k")) == ["2"]
-    assert found(("prefix", "plant/"), ("tag", "hot"), ("attribute", "vendor:v0"), ("label", "kind:k")) == ["0", "2"]
-    assert found(("name", "Boiler 1"), ("unit", "kW")) == ["1"] and found(("name", "Boiler 2")) == [] and found(("unit", "MW")) == []
+    assert found(("prefix", "hall/"), ("begins", "name:Kettle")) == ["0", "1"] and found(("begins", "name:Old"), ("begins", "unit:k")) == [
+        "2"
+    ]
+    assert found(("prefix", "hall/"), ("tag", "hot"), ("attribute", "vendor:v0"), ("label", "kind:k")) == ["0", "2"]
+    assert found(("name", "Kettle 1"), ("unit", "kW")) == ["1"] and found(("name", "Kettle 2")) == [] and found(("unit", "MW")) == []
     for wrong in ("begins=tags:a", "begins=name", "begins=name:a&begins=name:b"):
         assert http.get(f"/api/v1/series?{wrong}").status_code == 422
