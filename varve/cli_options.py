@@ -67,7 +67,7 @@ def tenant_of(text: str | None) -> uuid.UUID | None:
     try:
         return None if text is None else uuid.UUID(text)
     except ValueError:
-        raise Incorrect("tenant", f"--tenant: '{text}' is not a UUID") from None
+        raise Incorrect("tenant", f"--tenant: '{text}' is not a UUID: `varve users list` shows it beside the name") from None
 
 
 def with_store(settings: Settings) -> Settings:

@@ -81,4 +81,5 @@ def identity_of_user(user: User | None, until: float | None = None, ident: str =
 def refuse_below(role: Role, identity: Identity) -> None:
     if identity.role < role:
         has, needs = (one.name.lower() for one in (identity.role, role))
-        raise Forbidden("role-missing", f"this needs the role {needs}, and {identity.name} has {has}")
+        how = ": `varve` commands with --data on the server's machine have it, without VARVE_ACCESS__KEY" if role == Role.OPERATOR else ""
+        raise Forbidden("role-missing", f"this needs the role {needs}, and {identity.name} has {has}{how}")

@@ -67,7 +67,8 @@ async def _identified(parts: Parts, scope: Scope, receive: Receive) -> tuple[Ide
     """With what is left of the body to be read."""
     match credential_of(scope["headers"]):
         case None:
-            raise Unauthorized("key-missing", "no key: send X-API-Key: <key> (`varve users create` gives one)")
+            words = "no key: send X-API-Key: <key>, or set VARVE_ACCESS__KEY for Python and commands (`varve users create` gives one)"
+            raise Unauthorized("key-missing", words)
         case Shown(secret):
             return parts.access.identity_of(secret), receive
         case Signed(header):

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from api.access.access import refuse_below
 from api.access.credentials import Shown, Signed, credential_of
 from api.access.directory import Directory
+from api.access.identity import Identity
 from api.access.log_in import LogIn
 from api.access.nonces import KEPT_MAX, WINDOW_SECONDS, Nonces
 from api.access.throttle import FREE, WAIT_SECONDS_MAX, Throttle
@@ -30,7 +32,7 @@ from varve.access import (
     tenant_named,
     user_put,
 )
-from varve.errors import Incorrect, TooOften, Unauthorized, Unavailable
+from varve.errors import Forbidden, Incorrect, TooOften, Unauthorized, Unavailable
 from varve.events import EntityPut
 from varve.passwords import hashed, matches
 from varve.settings import AccessSettings, HttpSettings, Settings
@@ -297,3 +299,11 @@ def test_a_server_that_asks_nobody_listens_on_loopback_alone(host: str, loopback
         return
     with pytest.raises(Incorrect, match="VARVE_ACCESS__ENABLED"):
         refuse_unguarded(Settings(http=HttpSettings(host=host)))
+
+
+def test_who_lacks_a_role_is_told_how_one_gets_the_operators() -> None:
+    writer = Identity("maria@example.org", uuid.uuid4(), Role.WRITE)
+    with pytest.raises(Forbidden, match="needs the role operator, .* has write: .* without VARVE_ACCESS__KEY"):
+        refuse_below(Role.OPERATOR, writer)
+    with pytest.raises(Forbidden, match="needs the role admin, and maria@example.org has write$"):
+        refuse_below(Role.ADMIN, writer)
