@@ -4,7 +4,6 @@ Before: nothing; no server is needed. After: rows.
 """
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from oauthlib.oauth1 import Client
@@ -12,9 +11,11 @@ from starlette.requests import Request
 
 from api.access.access import SESSION, Access
 from api.access.credentials import Shown, credential_of
+from api.access.directory import Directory
 from api.access.oauth1 import ACCESS, said_in
 from bench.rig import Rig, timed
 from bench.row import Row, Wrong
+from streams.topics import Topics
 from varve.access import Index, Role, key_put, tenant_named, user_put
 from varve.clock import SystemClock
 from varve.settings import AccessSettings
@@ -32,7 +33,9 @@ def key_check(rig: Rig) -> list[Row]:
     for at, key in enumerate(keys):
         for event in (user_put(f"{at}@varve.example", tenant_named("bench"), Role.READ), key_put(f"{at}@varve.example", key)):
             index.take(event.kind, event.id, 1, event.document)
-    directory: Any = SimpleNamespace(index=index, complete=True)
+    nothing: Any = None  # it is not asked to look at log and store
+    directory = Directory(nothing, Topics("bench", 1), nothing, nothing, SystemClock())
+    directory.index, directory.complete = index, True
     access = Access(AccessSettings(enabled=True), Signer(b"of the bench"), directory, SystemClock())
     token = access.token_of(SESSION, index.users["7@varve.example"], 3_600.0, "bench")
     shown = [[*HEADERS, (b"x-api-key", key.encode())] for key in keys]
