@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from api.append import append
+from api.append import append, applied_before
 from api.bodies.points import stamped
 from api.lookups import Cell, CellState
 from api.parts import Parts
 from api.stamps import Stamp
-from api.writer import Wait, Written, key_reused
+from api.verdict import applied_places
+from api.views import Wait
+from api.writer import Written
 from varve.columns import MASK_ANNOTATION, MASK_TAGS, MASK_VALID_TIME_END, MASK_VALUE, Target, make_points
 from varve.errors import ROWS_LISTED_MAX, BadRow, Incorrect, NotFound
 from varve.events import PointsUpdated
@@ -56,11 +58,11 @@ class _Row:
 
 
 async def change(parts: Parts, changes: Sequence[Change], stamp: Stamp, wait: Wait) -> Changed:
+    if (before := await _before(parts, changes, stamp, wait)) is not None:
+        return before
     cells = [one.cell for one in changes]
     states = await parts.reads.cells(cells)
     _refuse_missing(cells, states)
-    if (before := await _before(parts, changes, stamp, states)) is not None:
-        return before
     kinds = await _kinds(parts, changes)
     rows = [_Row(one, states[one.cell], kind, _mask(one, states[one.cell], kind)) for one, kind in zip(changes, kinds, strict=True)]
     real = [row for row in rows if row.mask]
@@ -72,23 +74,23 @@ async def change(parts: Parts, changes: Sequence[Change], stamp: Stamp, wait: Wa
     return Changed(written, tuple(newest.get(row.change.cell) if row.mask else None for row in rows))
 
 
-async def _before(parts: Parts, changes: Sequence[Change], stamp: Stamp, states: Mapping[Cell, CellState]) -> Changed | None:
+async def _before(parts: Parts, changes: Sequence[Change], stamp: Stamp, wait: Wait) -> Changed | None:
     """The answer of the first time, where this keyed request was applied before."""
     if stamp.event_id is None:
         return None
     tenants = dict.fromkeys((one.cell.tenant, one.cell.run_id) for one in changes)
     events = [(tenant, derived_id(stamp.event_id, part)) for part, (tenant, _) in enumerate(tenants)]
-    applied = [row for row in await parts.reads.outcomes(events) if row.status == "applied"]
+    applied = await applied_before(parts, events, stamp, wait)
     if not applied:
         return None
-    if any(row.body_hash != stamp.body_hash for row in applied):
-        raise key_reused()
     places = {(row.partition, offset_of(row.version)) for row in applied}
+    states = await parts.reads.cells([one.cell for one in changes])
+    found = [states.get(one.cell) for one in changes]  # one that was deleted since has no layer to name
     versions = tuple(
-        next((version for version in states[one.cell].versions if (states[one.cell].partition, offset_of(version)) in places), None)
-        for one in changes
+        None if state is None else next((one for one in state.versions if (state.partition, offset_of(one)) in places), None)
+        for state in found
     )
-    return Changed(Written(Token(parts.log.log_id, dict(sorted(places))), repeated=True), versions)
+    return Changed(Written(Token(parts.log.log_id, applied_places(applied)), repeated=True), versions)
 
 
 async def _kinds(parts: Parts, changes: Sequence[Change]) -> list[str]:

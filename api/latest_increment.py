@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from api.append import append
+from api.append import append, applied_before
 from api.bodies.points import stamped
 from api.parts import Parts
 from api.stamps import Stamp, guarded
-from api.writer import CONDITION_FAILED, TAIL_UNKNOWN, Wait, Written, key_reused
+from api.views import Wait
+from api.writer import CONDITION_FAILED, TAIL_UNKNOWN, Written
 from varve.columns import Target, make_points
 from varve.errors import Conflict
 from varve.events import LatestIncremented, PointsWritten
@@ -49,20 +50,18 @@ class Incremented:
 
 async def increment_latest(parts: Parts, amount: Amount, stamp: Stamp, wait: Wait) -> Incremented:
     """Conflict where others write to the series' end faster than it can be read."""
-    before = None if stamp.event_id is None else await _before(parts, amount, stamp)
+    before = None if stamp.event_id is None else await _before(parts, amount, stamp, wait)
     written = before or await _written(parts, amount, guarded(stamp), wait)
     made = await parts.reads.layer(amount.tenant, amount.series_id, written.series_version)
     return Incremented(written, made.valid_time, made.value if made.running is None else made.running)
 
 
-async def _before(parts: Parts, amount: Amount, stamp: Stamp) -> Written | None:
+async def _before(parts: Parts, amount: Amount, stamp: Stamp, wait: Wait) -> Written | None:
     """Where an attempt of this keyed request was applied before."""
     events = [(amount.tenant, derived_id(str(stamp.event_id), part)) for part in range(2 * TRIES)]
-    row = next((row for row in await parts.reads.outcomes(events) if row.status == "applied"), None)
+    row = next(iter(await applied_before(parts, events, stamp, wait)), None)
     if row is None:
         return None
-    if row.body_hash != stamp.body_hash:
-        raise key_reused()
     token = Token(parts.log.log_id, {row.partition: offset_of(row.version)})
     return Written(token, True, stamp.event_id, row.series_version)
 

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.generations import Kept
 from api.parts import Parts
 from api.reading import reading
-from api.writer import Wait, Writer, Written
+from api.views import Wait
+from api.writer import Writer, Written
 from sink.purged import erase, purged_since
 from varve.errors import Conflict
 from varve.record import Record

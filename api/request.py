@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from api.access.identity import Identity, identity_in
 from api.errors import from_validation
 from api.stamps import KEY_LENGTH_MAX, Stamp, make_stamp
-from api.writer import Wait
+from api.views import Wait
 from varve.access import ACCESS_TENANT, Role
 from varve.clock import Clock
 from varve.errors import Forbidden, Incorrect, TooLarge, UnsupportedType

@@ -56,6 +56,11 @@ def answered(rows: Iterable[OutcomeRow], expected: Mapping[EventKey, set[int]], 
     return offsets if complete else None
 
 
+def applied_places(applied: Iterable[OutcomeRow]) -> dict[int, int]:
+    """By partition, where the last of these was applied."""
+    return {row.partition: offset_of(row.version) for row in sorted(applied, key=lambda row: (row.partition, row.version))}
+
+
 def verdict_of(rows: Iterable[OutcomeRow], event: EventKey, partition: int, offset: int) -> Verdict:
     """What became of the attempt at this offset."""
     key = event_key(*event)

@@ -5,12 +5,14 @@ Before: the writer, and reads with a token. After: the read takes its watermark 
 
 import asyncio
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 from api.errors import StillWaiting
 from varve.errors import Conflict, Unavailable
 from varve.position import Token
 from varve.settings import HttpSettings
+
+Wait = Literal["log", "view"]
 
 
 class Watermarks(Protocol):
@@ -46,6 +48,11 @@ class Views:
     def is_behind(self, token: Token) -> bool:
         vector = self._watermarks.vector()
         return any(vector.get(partition, 0) <= offset for partition, offset in token.offsets.items())
+
+    async def shown(self, token: Token, wait: Wait) -> None:
+        """As far as a write asks for: its own, or of a repeated request what the first one wrote."""
+        if wait == "view":
+            await self.reached(token)
 
     async def reached(self, token: Token) -> None:
         """StillWaiting carries the token: what was written is safe."""

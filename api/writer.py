@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from api.receipts import Receipts
 from api.spool import Spool
 from api.stamps import random_event_id
 from api.verdict import answered, verdict_of, version_after
-from api.views import Views
+from api.views import Views, Wait
 from streams.log import Log
 from streams.topics import Topics
 from varve.clock import Clock
@@ -34,7 +33,6 @@ from varve.record import Record, home_of, refusals, split
 from varve.series import partition_of, partitions_of
 from varve.settings import HttpSettings
 
-Wait = Literal["log", "view"]
 CONDITION_FAILED = "condition-failed"
 TAIL_UNKNOWN = "tail-unknown"  # how the fold's reason begins where it does not know a series' latest value
 FEW = 64  # series and events that are looked at one by one, on the loop
@@ -99,8 +97,7 @@ class Writer:
             token = await self._to_events(record, only)
         else:
             token = await self._to_any_intake(record)
-        if wait == "view":
-            await self._views.reached(token)
+        await self._views.shown(token, wait)
         return Written(token)
 
     async def _append_keyed(self, record: Record, wait: Wait) -> Written:
@@ -111,13 +108,14 @@ class Writer:
         known = await self._outcomes.of(expected)
         first = record.events[0]
         if (before := answered(known, expected, first.body_hash)) is not None:
-            return Written(Token(self._log_id, before), True, first.event_id, version_after(known, expected))
+            token = Token(self._log_id, before)
+            await self._views.shown(token, wait)  # outcomes are in the store before the watermark tells of them
+            return Written(token, True, first.event_id, version_after(known, expected))
         if only is None:
             token, status = await self._to_intake(record, partition_of(uuid.UUID(hex=str(first.event_id)), self._partitions))
             if status == "conflict":
                 raise key_reused()
-            if wait == "view":
-                await self._views.reached(token)
+            await self._views.shown(token, wait)
             return Written(token, status == "duplicate", first.event_id)
         token = await self._to_events(record, only)
         await self._views.reached(token)
@@ -150,8 +148,7 @@ class Writer:
         before = answered(await self._outcomes.of(expected), expected, body_hash)
         offsets = await self._spool.put(record, event_id, pieces) if before is None else before
         token = Token(self._log_id, offsets)
-        if wait == "view":
-            await self._views.reached(token)
+        await self._views.shown(token, wait)
         return Written(token, before is not None, event_id)
 
     def fits(self, record: Record) -> bool:

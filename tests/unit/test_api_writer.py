@@ -18,16 +18,18 @@ from api.receipts import Receipts
 from api.spool import Spool
 from api.verdict import OutcomeRow
 from api.views import Views
+from api.writer import Writer, touched
 from streams.log import Appended, Headers
 from streams.log_memory import MemoryLog
 from streams.receipts import Receipt
 from streams.topics import RECORD_BYTES_MAX, Topics
 from tests.conftest import wait_until
 from varve import codec
+from varve.codec import event_key
 from varve.columns import Target, make_points
 from varve.errors import Conflict, TooLarge, Unavailable
 from varve.events import EntityPut, PointsWritten
-from varve.position import Token
+from varve.position import Token, version_of
 from varve.record import Record, refusals, single
 from varve.series import series_id
 from varve.settings import HttpSettings
@@ -179,6 +181,29 @@ def test_a_wait_that_is_given_up_says_its_token_and_held_requests_are_bounded() 
         assert all(str(one.token) == str(token) for one in found if isinstance(one, StillWaiting))
         with pytest.raises(Conflict, match="this is log"):
             await views.after("2" * 32 + ".0-1")
+
+    asyncio.run(run())
+
+
+def test_a_repeated_request_waits_for_the_view_too(tmp_path: Path) -> None:
+    """The store holds outcomes before the watermark tells of them, longest where a server was killed between the two."""
+
+    async def run() -> None:
+        log, views = memory(), Views(Marks(), "1" * 32, HttpSettings(wait_seconds_max=0.01))
+        put = single(EntityPut(tenant=TENANT, kind="k", id="i", document={}, event_id="e" * 32, body_hash="b"))
+        partition = next(iter(touched(put, TOPICS.partitions, 1)))
+
+        async def find(_events: object) -> list[OutcomeRow]:
+            return [OutcomeRow(event_key(TENANT, "e" * 32), partition, version_of(7, 0), "applied", "b", "")]
+
+        spool = Spool(tmp_path, log, TOPICS.events, lambda _: None, 1.0)
+        receipts = Receipts(log, TOPICS.receipts)
+        writer = Writer(log, TOPICS, HttpSettings(), Hands(), ClockGuard(Hands()), receipts, Outcomes(find), views, spool)
+        assert (await writer.write(put, "log")).repeated
+        with pytest.raises(StillWaiting) as late:
+            await writer.write(put, "view")
+        assert late.value.token.offsets == {partition: 7}
+        assert not log.records(TOPICS.events, partition)
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
-from api.append import append
+from api.append import append, applied_before
 from api.bodies.points import stamped
 from api.doors.tempodb import chosen
 from api.doors.tempodb.names import Named, filter_of
@@ -110,7 +110,7 @@ async def _deleted_before(parts: Parts, who: Caller, stamp: Stamp) -> int:
     found, more = 0, stamp.event_id is not None
     while more:
         some = [(who.tenant, derived_id(str(stamp.event_id), at)) for at in range(found, found + OUTCOMES_MAX)]
-        there = {row.key for row in await parts.reads.outcomes(some) if row.status == "applied"}
+        there = {row.key for row in await applied_before(parts, some, stamp, "view")}
         found, more = found + len(there), len(there) == OUTCOMES_MAX
     return found
 
