@@ -32,7 +32,8 @@ async def applied_before(parts: Parts, events: Sequence[EventKey], stamp: Stamp,
     applied = [row for row in await parts.reads.outcomes(events) if row.status == "applied"]
     if any(row.body_hash != stamp.body_hash for row in applied):
         raise key_reused()
-    await parts.views.shown(Token(parts.log.log_id, applied_places(applied)), wait)
+    if applied:
+        await parts.views.shown(Token(parts.log.log_id, applied_places(applied)), wait)
     return applied
 
 

@@ -33,8 +33,12 @@ class Refusing:
         self.writer = self.reads = self
         self.catalog = SimpleNamespace(check=self.check, wrote=lambda record: None)
         self.runs, self.log = SimpleNamespace(wrote=lambda record: None), SimpleNamespace(log_id=LOG)
+        self.views = SimpleNamespace(shown=self.shown)
 
     async def check(self, _record: Record) -> None: ...
+
+    async def shown(self, token: Token, _wait: str) -> None:
+        self.awaited = token
 
     async def write(self, record: Record, _wait: str) -> Written:
         self.written.append(record)
@@ -94,5 +98,6 @@ def test_a_repetition_is_answered_by_the_attempt_that_was_applied() -> None:
     parts = Refusing([], [applied])
     told = increment(parts)
     assert (parts.written, told.written.repeated, told.written.token.offsets, told.valid_time) == ([], True, {2: 6}, 55)
+    assert parts.awaited.offsets == {2: 6}
     with pytest.raises(Conflict, match="another body"):
         increment(Refusing([], [OutcomeRow(applied.key, 2, applied.version, "applied", "other", "", 55)]))
