@@ -7,7 +7,6 @@ Before: the writer validated the whole upload. After: varve.events. I12: acknowl
 import asyncio
 import json
 import logging
-import os
 import shutil
 import uuid
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from streams.log import Log
 from streams.topics import RECORD_BYTES_MAX
 from varve import codec
 from varve.codec import event_key
+from varve.durable import sync_directory, write_synced, write_whole_synced
 from varve.errors import TooLarge, Unavailable, VarveError
 from varve.record import Record
 
@@ -108,13 +108,10 @@ class Spool:
                 value = codec.encode(cut)
                 if len(value) > RECORD_BYTES_MAX:  # else it would be tried for ever
                     raise TooLarge("record-too-large", f"a value or document of some {len(value) >> 20} MiB is over what one record holds")
-                _write_synced(home / name, value)
+                write_synced(home / name, value)
                 entries.append(Entry(name, piece.partition, str(cut.events[0].tenant), str(cut.events[0].event_id)))
-            draft = home / "manifest.json.new"
-            _write_synced(draft, json.dumps([vars(entry) for entry in entries]).encode())
-            draft.rename(home / "manifest.json")
-            _sync_directory(home)
-            _sync_directory(self._directory)
+            write_whole_synced(home / "manifest.json", json.dumps([vars(entry) for entry in entries]).encode())
+            sync_directory(self._directory)
         except TooLarge:
             shutil.rmtree(home, ignore_errors=True)
             raise
@@ -154,18 +151,3 @@ class Spool:
         self._heard(appended.timestamp)
         await asyncio.to_thread(path.unlink, True)
         return appended.offset
-
-
-def _write_synced(path: Path, value: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,7 +9,7 @@ import hmac
 import ipaddress
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -218,7 +218,20 @@ def _put(kind: str, ident: str, document: Mapping[str, Any], *, if_absent: bool 
     return EntityPut(tenant=ACCESS_TENANT, kind=kind, id=ident, document=dict(document), if_absent=if_absent)
 
 
-def shown(user: User, names: Mapping[uuid.UUID, str]) -> dict[str, Any]:
+def shown_users(index: Index, of_tenant: Callable[[uuid.UUID], bool] = lambda _: True) -> list[dict[str, Any]]:
+    """By e-mail."""
+    names = dict(index.tenants())
+    return [_shown(user, names) for _, user in sorted(index.users.items()) if of_tenant(user.tenant)]
+
+
+def shown_tenants(index: Index, of_tenant: Callable[[uuid.UUID], bool] = lambda _: True) -> list[dict[str, str]]:
+    """Those with a name, or with users."""
+    names = dict(index.tenants())
+    there = sorted({*names, *(user.tenant for user in index.users.values())}, key=str)
+    return [{"tenant": str(one), "name": names.get(one, "")} for one in there if of_tenant(one)]
+
+
+def _shown(user: User, names: Mapping[uuid.UUID, str]) -> dict[str, Any]:
     """As lists tell of a user; names: of tenants."""
     return {
         "email": user.email, "tenant": str(user.tenant), "tenant_name": names.get(user.tenant, ""), "role": user.role.name.lower(),

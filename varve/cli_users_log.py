@@ -18,7 +18,8 @@ from varve.access import (
     password_checked,
     password_put,
     role_of,
-    shown,
+    shown_tenants,
+    shown_users,
     tenant_named,
     tenant_put,
     user_put,
@@ -79,12 +80,9 @@ async def read_index(log: KafkaLog) -> Index:
 def _answer(index: Index, method: str, words: Sequence[str], body: dict[str, Any]) -> tuple[dict[str, Any], list[EntityPut]]:
     match method, words:
         case "GET", ["users"]:
-            names = dict(index.tenants())
-            return {"users": [shown(user, names) for _, user in sorted(index.users.items())]}, []
+            return {"users": shown_users(index)}, []
         case "GET", ["tenants"]:
-            names = dict(index.tenants())
-            there = sorted({*names, *(user.tenant for user in index.users.values())}, key=str)
-            return {"tenants": [{"tenant": str(one), "name": names.get(one, "")} for one in there]}, []
+            return {"tenants": shown_tenants(index)}, []
         case "POST", ["tenants"]:
             return {"tenant": str(tenant_named(body["name"])), "name": body["name"]}, [tenant_put(body["name"])]
         case "POST", ["users"]:

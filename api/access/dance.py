@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.access.forms import read_form
+from api.access.forms import address_of, read_form
+from api.access.identity import Identity
 from api.access.keeper import Keeper
-from api.access.oauth1 import REQUEST, said_in
+from api.access.oauth1 import REQUEST, Said, said_in
 from api.access.pages import log_in_page, page
 from api.doors.timetric.routes import PREFIXES
 from api.errors import ConditionFailed
@@ -39,9 +40,7 @@ def _add(routes: APIRouter, parts: Parts, path: str) -> None:
         """The first step: a token that the user has yet to agree to, for a signature by the consumer key alone."""
         if not parts.access.on:
             return _text(OFF)
-        said = said_in(request.headers.get("authorization", ""), request.url.query)
-        identity = parts.access.oauth1.signed_by(said, None)
-        parts.access.oauth1.check(request, said, None, ())
+        identity, _ = _signed(parts, request, None)
         return _text(parts.access.oauth1.request_token(identity, random_event_id()).text())
 
     @routes.get(f"{path}/authorize/", operation_id=f"{name}_authorize")
@@ -59,9 +58,7 @@ def _add(routes: APIRouter, parts: Parts, path: str) -> None:
         """The third step: the token for requests, once, for a signature by the token that was agreed to."""
         if not parts.access.on:
             return _text(OFF)
-        said = said_in(request.headers.get("authorization", ""), request.url.query)
-        parts.access.oauth1.signed_by(said, REQUEST)
-        parts.access.oauth1.check(request, said, REQUEST, ())
+        _, said = _signed(parts, request, REQUEST)
         says = parts.access.oauth1.requested(said.fields["oauth_token"])
         if not parts.access.directory.index.granted(str(says["id"])):
             raise Unauthorized("token-not-granted", "its user has not agreed to this request token yet: open the authorize page first")
@@ -70,6 +67,14 @@ def _add(routes: APIRouter, parts: Parts, path: str) -> None:
         except ConditionFailed:
             raise Unauthorized("token-used", "this request token was exchanged before: ask for a new one") from None
         return _text(parts.access.oauth1.access_token(str(says["user"]), str(says["stamp"])).text())
+
+
+def _signed(parts: Parts, request: Request, token: str | None) -> tuple[Identity, Said]:
+    """Whose signature it is, by the consumer key and this kind of token."""
+    said = said_in(request.headers.get("authorization", ""), request.url.query)
+    identity = parts.access.oauth1.signed_by(said, token)
+    parts.access.oauth1.check(request, said, token, ())
+    return identity, said
 
 
 def _asked(parts: Parts, token: str, callback: str, refusal: str = "", status: int = 200) -> Response:
@@ -85,9 +90,8 @@ async def _agreed(parts: Parts, request: Request, said: dict[str, str]) -> Respo
     if not parts.access.on:
         return _asked(parts, token, callback)
     says = parts.access.oauth1.requested(token)
-    address = request.client.host if request.client else ""
     try:
-        user = await parts.access.log_in.user(said.get("email", ""), said.get("password", ""), address)
+        user = await parts.access.log_in.user(said.get("email", ""), said.get("password", ""), address_of(request))
     except (Unauthorized, TooOften) as refusal:
         return _asked(parts, token, callback, refusal.message, refusal.status)
     if (user.email, user.stamp) != (says["user"], says["stamp"]):

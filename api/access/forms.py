@@ -10,6 +10,11 @@ from varve.errors import Incorrect
 MB_MAX, FIELDS_MAX = 1, 200
 
 
+def address_of(request: Request) -> str:
+    """The client's, by which failed log-ins are slowed down."""
+    return request.client.host if request.client else ""
+
+
 async def read_form(request: Request) -> dict[str, str]:
     """The last of each name."""
     return dict(fields_in(await read_body(request, MB_MAX)))

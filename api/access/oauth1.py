@@ -60,12 +60,17 @@ class Pair:
         return f"oauth_token={self.key}&oauth_token_secret={self.secret}"
 
 
+def public_urls(setting: str) -> list[str]:
+    """Of VARVE_ACCESS__PUBLIC_URL."""
+    return [one.strip().rstrip("/") for one in setting.split(",") if one.strip()]
+
+
 class OAuth1:
     """believed: who a token's e-mail and stamp belong to now."""
 
     def __init__(self, signer: Signer, public_url: str, now: Callable[[], float], believed: Callable[[str, str], Identity]) -> None:
         self._signer, self._now, self._believed, self._nonces = signer, now, believed, Nonces()
-        self._public = [one.strip().rstrip("/") for one in public_url.split(",") if one.strip()]
+        self._public = public_urls(public_url)
 
     def consumer(self, user: User) -> Pair:
         """Of the user's own programs: the same as long as the user's key is."""

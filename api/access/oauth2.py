@@ -14,8 +14,9 @@ from fastapi import APIRouter, Request, Response
 
 from api.access.access import CODE, OAUTH, REFRESH
 from api.access.credentials import basic_of
-from api.access.forms import read_form
+from api.access.forms import address_of, read_form
 from api.access.keeper import Keeper
+from api.access.oauth1 import public_urls
 from api.access.pages import log_in_page, shown_page
 from api.errors import ConditionFailed
 from api.parts import Parts
@@ -27,7 +28,7 @@ from varve.tokens import KEY_PREFIX
 
 TOKEN_PATH, PAGES = "/datareservoir/oauth/token", ("/account", "/datareservoir/account")
 TOKEN_SECONDS, CODE_SECONDS, REFRESH_SECONDS = 3_600, 600.0, 90 * 24 * 3_600.0
-TITLE = "Log in to DataReservoir"
+TITLE, WORDS = "Log in to DataReservoir", "Then paste what is shown into the program that waits."
 
 
 class Refused(Exception):
@@ -62,18 +63,18 @@ def _add_page(routes: APIRouter, parts: Parts, path: str) -> None:
         """The page that DataReservoir's client sends its user to."""
         if not parts.access.on:
             return _code_page(parts, request, None)
-        return log_in_page(TITLE, "Then paste what is shown into the program that waits.", {})
+        return log_in_page(TITLE, WORDS, {})
 
     @routes.post(path, operation_id=f"{name}_log_in")
     async def answered(request: Request) -> Response:
         """E-mail and password, or key, of that page: shows the JSON to paste."""
-        said, address = await read_form(request), request.client.host if request.client else ""
+        said = await read_form(request)
         if not parts.access.on:
             return _code_page(parts, request, None)
         try:
-            user = await parts.access.log_in.user(said.get("email", ""), said.get("password", ""), address)
+            user = await parts.access.log_in.user(said.get("email", ""), said.get("password", ""), address_of(request))
         except (Unauthorized, TooOften) as refusal:
-            return log_in_page(TITLE, "Then paste what is shown into the program that waits.", {}, refusal.message, refusal.status)
+            return log_in_page(TITLE, WORDS, {}, refusal.message, refusal.status)
         return _code_page(parts, request, user)
 
 
@@ -86,9 +87,9 @@ def _code_page(parts: Parts, request: Request, user: User | None) -> Response:
 
 def base_of(public_url: str, request: Request) -> str:
     """The address by which this request's client knows us: the public one of the same host, where there is one."""
-    for one in public_url.split(","):
-        if urlsplit(one.strip()).netloc == request.headers.get("host"):
-            return one.strip().rstrip("/")
+    for one in public_urls(public_url):
+        if urlsplit(one).netloc == request.headers.get("host"):
+            return one
     return str(request.base_url).rstrip("/")
 
 

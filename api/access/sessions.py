@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from api.access.access import SESSION
 from api.access.credentials import Shown, credential_of
+from api.access.forms import MB_MAX, address_of
 from api.access.keeper import Keeper
 from api.native.words import json_body
 from api.parts import Parts
@@ -19,7 +20,6 @@ from api.stamps import random_event_id
 from varve.access import User, ended_put
 
 PATH = "/api/auth/app/session"
-BODY_MB_MAX = 1
 
 
 class Account(BaseModel):
@@ -35,10 +35,10 @@ def router(parts: Parts) -> APIRouter:
     @routes.post(PATH, openapi_extra=json_body(Account))
     async def log_in(request: Request) -> Response:
         """Log in: meta.session_token is for Authorization: Bearer."""
-        _, found = await read_json(request, BODY_MB_MAX)
+        _, found = await read_json(request, MB_MAX)
         account, user = parsed(Account, found), None
         if parts.access.on:
-            user = await parts.access.log_in.user(account.email, account.password, request.client.host if request.client else "")
+            user = await parts.access.log_in.user(account.email, account.password, address_of(request))
         seconds = parts.access.settings.session_hours * 3_600
         token = parts.access.token_of(SESSION, user, seconds, random_event_id())
         return _told(user, {"is_authenticated": True, "session_token": token})

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.access.forms import MB_MAX
 from api.access.identity import Identity
 from api.access.keeper import Keeper, user_known
 from api.native.words import json_body
 from api.parts import Parts
 from api.request import Caller, caller, parsed, read_json
-from varve.access import Role, User, email_of, role_of, shown, tenant_named
+from varve.access import Role, User, email_of, role_of, shown_tenants, shown_users, tenant_named
 from varve.errors import Forbidden, Incorrect, NotFound, Unauthorized
 
 Who = Annotated[Caller, Depends(caller)]
-BODY_MB_MAX = 1
 _ONE = "/api/v1/users/{email}"
 
 
@@ -70,14 +70,12 @@ def router(parts: Parts) -> APIRouter:
     async def listed(who: Who) -> dict[str, Any]:
         """The users of the caller's tenant, by e-mail; all for the operator."""
         await parts.access.directory.refresh()
-        names = dict(parts.access.directory.index.tenants())
-        found = sorted(parts.access.directory.index.users.items())
-        return {"users": [shown(user, names) for _, user in found if _may(who.identity, user.tenant)]}
+        return {"users": shown_users(parts.access.directory.index, lambda tenant: _may(who.identity, tenant))}
 
     @routes.post("/api/v1/users", openapi_extra=json_body(NewUser), status_code=201)
     async def create(request: Request, who: Who) -> dict[str, Any]:
         """Make a user, with a key that is shown this once."""
-        _, found = await read_json(request, BODY_MB_MAX)
+        _, found = await read_json(request, MB_MAX)
         new = parsed(NewUser, found)
         email, role = email_of(new.email), role_of(new.role)
         tenant = who.tenant if new.tenant is None else tenant_named(new.tenant)
@@ -93,15 +91,12 @@ def router(parts: Parts) -> APIRouter:
     async def tenants(who: Who) -> dict[str, Any]:
         """The tenants with a name, or with users: for the operator all, else the own one."""
         await parts.access.directory.refresh()
-        index = parts.access.directory.index
-        names = dict(index.tenants())
-        there = sorted({*names, *(user.tenant for user in index.users.values())}, key=str)
-        return {"tenants": [{"tenant": str(one), "name": names.get(one, "")} for one in there if _may(who.identity, one)]}
+        return {"tenants": shown_tenants(parts.access.directory.index, lambda tenant: _may(who.identity, tenant))}
 
     @routes.post("/api/v1/tenants", openapi_extra=json_body(NewTenant), status_code=201)
     async def new_tenant(request: Request, who: Who) -> dict[str, str]:
         """Give a tenant a name, and with it its UUID: the same name is the same tenant."""
-        _, found = await read_json(request, BODY_MB_MAX)
+        _, found = await read_json(request, MB_MAX)
         name = parsed(NewTenant, found).name
         tenant = tenant_named(name)
         await _keeper(parts, who).name_tenant(name)
@@ -135,7 +130,7 @@ def _one(routes: APIRouter, parts: Parts) -> None:
     async def password(email: str, request: Request, who: Who) -> dict[str, str]:
         """Another password; sessions and tokens made before end."""
         user = await _known(parts, who, email)
-        _, found = await read_json(request, BODY_MB_MAX)
+        _, found = await read_json(request, MB_MAX)
         await _keeper(parts, who).set_password(user.email, parsed(NewPassword, found).password)
         return {"email": user.email}
 

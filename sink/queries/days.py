@@ -8,7 +8,7 @@ from sink.queries.query import Query
 from sink.queries.selection import Selection
 from varve.events import ValueType
 
-_DAY_NS = 86_400 * 10**9
+DAY_NS = 86_400 * 10**9
 _BREAKS = r"[\n\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]+"
 
 
@@ -36,7 +36,7 @@ def digests(flat: Query, kind: ValueType) -> Query:
     """day, md5 (hex) of those that have a line. One thread keeps the lines in their order."""
     table, bound = _lines(flat, kind)
     text = "concat(arrayStringConcat(groupArray(v.line), '\\n'), '\\n')"
-    day = f"intDiv(v.at - positiveModulo(v.at, {_DAY_NS}), {_DAY_NS})"
+    day = f"intDiv(v.at - positiveModulo(v.at, {DAY_NS}), {DAY_NS})"
     return Query(f"SELECT {day} AS day, lower(hex(MD5({text}))) AS md5\nFROM {table} AS v\nGROUP BY day\nSETTINGS max_threads = 1", bound)
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sink.queries.days import days, digests, lines, newest_deletion
+from sink.queries.days import DAY_NS, days, digests, lines, newest_deletion
 from sink.queries.flat import FLAT
 from sink.queries.query import Query
 from sink.queries.selection import Selection
@@ -22,7 +22,6 @@ from sink.store import Store
 from varve.events import ValueType
 from varve.instants import EARLIEST, LATEST
 
-DAY_NS = 86_400 * 10**9
 TOGETHER_LAYERS = 500_000  # days that are read by one query hold so many; one alone may hold more
 KNOWN_MAX = 200_000  # MD5s that are kept
 
@@ -93,11 +92,13 @@ def spanned(whole: Selection, first: int, last: int) -> Selection:
 
 def _together(held: Sequence[_Held]) -> Iterator[list[_Held]]:
     some: list[_Held] = []
+    layers = 0
     for one in held:
-        if some and sum(each.layers for each in some) + one.layers > TOGETHER_LAYERS:
+        if some and layers + one.layers > TOGETHER_LAYERS:
             yield some
-            some = []
+            some, layers = [], 0
         some.append(one)
+        layers += one.layers
     if some:
         yield some
 

@@ -6,7 +6,6 @@ Before: routes.py streams the body. After: uploads.py validates and carries out,
 """
 
 import contextlib
-import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,7 @@ import orjson
 
 from api.doors.datareservoir.validation import Checked
 from varve.clock import new_id
+from varve.durable import sync, sync_directory, write_whole_synced
 from varve.errors import Conflict, NotFound, TooLarge, Unavailable
 from varve.events import ValueType
 
@@ -87,7 +87,7 @@ class File:
         except FileNotFoundError:
             words = f"nothing was uploaded for file {self.ident}: put its lines to the address of files/upload"
             raise NotFound("file-unknown", words) from None
-        _sync_directory(self.home)
+        sync_directory(self.home)
 
     def is_committed(self) -> bool:
         return self.committed.exists() or self.verdict() is not None
@@ -105,7 +105,8 @@ class File:
         """The one that there is already, where there is one: asking again is not another."""
         found = self._order(order.series)
         if found is None:
-            if self.verdict() is not None and not self.committed.exists() and not self._failed():
+            verdict = self.verdict()
+            if verdict is not None and not verdict.refused and not self.committed.exists():
                 raise Conflict("file-taken", f"the points of file {self.ident} were taken already: upload them again for another series")
             _write(self._path(order.series), asdict(order))
         return found or order
@@ -132,10 +133,6 @@ class File:
         """And what a kill left half-written."""
         for path in (self.points, self.words, self.committed, self.home / "sent", *self.home.glob("*.arrow.*"), *self.home.glob("*.part")):
             path.unlink(missing_ok=True)
-
-    def _failed(self) -> bool:
-        verdict = self.verdict()
-        return verdict is not None and bool(verdict.refused)
 
     def _order(self, series: str) -> Order | None:
         found = _read(self._path(series))
@@ -226,8 +223,7 @@ def _opened(draft: Path) -> Any:
 
 def _closed(out: Any, rest: bytes) -> None:
     out.write(rest)
-    out.flush()
-    os.fsync(out.fileno())
+    sync(out)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -239,18 +235,4 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, said: dict[str, Any]) -> None:
-    draft = path.with_name(f"{path.name}.{new_id().hex}.new")
-    with draft.open("wb") as file:
-        file.write(orjson.dumps(said))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_whole_synced(path, orjson.dumps(said))

@@ -8,10 +8,10 @@ file makes has an id that follows from the file's.
 import uuid
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 
+from api.access.forms import MB_MAX, read_form
 from api.append import append
 from api.bodies.points import stamped
 from api.doors.datareservoir import series
@@ -32,7 +32,6 @@ ADDRESS_SECONDS = 3_600
 STATUS_SECONDS = 10.0  # a client that is told "not yet" sleeps for five
 UNVALIDATED_SECONDS = 1.0  # what is validated by then shows when create and add have answered
 CARRIED_OUT_SECONDS = 100.0  # the client waits for 120
-FORM_MB_MAX = 1
 
 
 def address(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
@@ -61,7 +60,7 @@ async def receive(parts: Parts, request: Request, file_id: str) -> Response:
 
 
 async def commit(parts: Parts, request: Request, who: Caller) -> Response:
-    said = parse_json(await read_body(request, FORM_MB_MAX))
+    said = parse_json(await read_body(request, MB_MAX))
     if not isinstance(said, dict) or not isinstance(said.get("FileId"), str):
         raise Incorrect("file-missing", 'send {"FileId": "..."}, as files/upload answered it')
     file = parts.uploads.files.known(who.tenant, ident_of(said["FileId"], "file"))
@@ -81,13 +80,13 @@ async def status(parts: Parts, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
 
 
 async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
-    file = await _file(parts, who, await _form(request))
+    file = await _file(parts, who, await read_form(request))
     ident = uuid.uuid5(file.ident, "time series")
     return await _ordered(parts, who, file, ident, new=True)
 
 
 async def add(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
-    form = await _form(request)
+    form = await read_form(request)
     file, ident = await _file(parts, who, form), ident_of(form.get("TimeSeriesId", ""), "time series")
     await series.refuse_unknown(parts, who.tenant, ident)
     return await _ordered(parts, who, file, ident, new=False)
@@ -126,11 +125,3 @@ async def _file(parts: Parts, who: Caller, form: Mapping[str, str]) -> File:
     if not file.is_committed():
         raise Conflict("file-uncommitted", f"file {file.ident} is not committed: POST files/commit first")
     return file
-
-
-async def _form(request: Request) -> dict[str, str]:
-    raw = await read_body(request, FORM_MB_MAX)
-    try:
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=20))
-    except ValueError:
-        raise Incorrect("form-malformed", "send form fields: FileId, and TimeSeriesId to add to a series") from None

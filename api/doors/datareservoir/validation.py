@@ -5,7 +5,6 @@ Before: files.py has the bytes on disk. After: apply.py makes events of the piec
 that is there is (a number, True or False, else text), all of them are: no series is named yet that could say it.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from varve.clock import new_id
+from varve.durable import sync
 from varve.errors import Incorrect
 from varve.events import ValueType
 from varve.instants import EARLIEST, LATEST
@@ -114,8 +114,7 @@ def _write(out: Path, kind: pa.DataType, batches: Iterator[pa.RecordBatch]) -> N
             for batch in batches:
                 writer.write_batch(batch)
             writer.close()
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
         draft.rename(out)
     finally:
         draft.unlink(missing_ok=True)
