@@ -1,0 +1,132 @@
+"""What a load needs to know: where its source is, how to read it, which of its columns go to which series.
+
+Before: a data connection and a task (api/doors/hydroserver), or the command line, say it. After: fetch.py, placeholders.py and reading.py
+do it. What is said wrong is refused here, in words, before anything is fetched.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping as Fields
+from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import jmespath
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from varve.errors import Incorrect
+
+Payload = Literal["CSV", "JSON"]
+Delimiter = Literal[",", "|", "\t", ";", " "]
+TimezoneType = Literal["utc", "offset", "iana"]
+PlaceholderType = Literal["run_time", "latest_observation_timestamp", "per_task", "window_start", "window_end"]
+
+OFFSET = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?")
+_OFFSET_HOURS_MAX = 14
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Placeholder(_Spec):
+    """How {name} in the address is filled; timestamp_format: of an instant, in strftime's words."""
+
+    name: str = Field(min_length=1)
+    type: PlaceholderType
+    timestamp_format: str | None = None
+
+
+class Mapping(_Spec):
+    """source_identifier: a column's header or, where there are no headers, its number from 1; of JSON, a field's name."""
+
+    source_identifier: str
+    series_id: uuid.UUID
+
+
+class Source(_Spec):
+    """timezone_type: of times that name no offset themselves; None reads those as UTC. Rows are counted from 1.
+
+    header_row None: 1 where timestamp_key is a name; where it is a number, columns are known by their numbers.
+    """
+
+    url: str
+    header_name: str | None = None
+    header_value: str | None = None
+    payload: Payload = "CSV"
+    timestamp_key: str
+    timestamp_format: str | None = None
+    timezone_type: TimezoneType | None = None
+    timezone: str | None = None
+    header_row: int | None = Field(None, ge=1)
+    data_start_row: int | None = Field(None, ge=1)
+    delimiter: Delimiter = ","
+    jmespath: str | None = None
+    placeholders: tuple[Placeholder, ...] = ()
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        _refuse_timezone(self.timezone_type, self.timezone)
+        if self.header_row and self.data_start_row and self.data_start_row <= self.header_row:
+            raise ValueError(f"data_start_row is {self.data_start_row}, but row {self.header_row} holds the headers: data start below it")
+        if self.jmespath is not None:
+            try:
+                jmespath.compile(self.jmespath)
+            except (jmespath.exceptions.JMESPathError, ValueError) as reason:
+                words = str(reason).strip().splitlines()[0]
+                raise ValueError(f"jmespath '{self.jmespath}' is no JMESPath expression ({words}): try it at jmespath.org") from None
+        return self
+
+    @property
+    def numbered(self) -> bool:
+        """Whether columns are known by their numbers from 1."""
+        return self.header_row is None and self.timestamp_key.isdigit()
+
+    @property
+    def headers_at(self) -> int:
+        """The row of the headers; 0 where there are none."""
+        return 0 if self.numbered else self.header_row or 1
+
+    @property
+    def rows_from(self) -> int:
+        """The first row that is a reading."""
+        return max(self.data_start_row or 1, self.headers_at + 1)
+
+
+def source_of(fields: Fields[str, Any]) -> Source:
+    """Incorrect in words for who wrote the fields."""
+    try:
+        return Source(**fields)
+    except ValidationError as refusal:
+        raise Incorrect("source-incorrect", "; ".join(_words(one) for one in refusal.errors())) from None
+
+
+def offset_seconds(text: str) -> int | None:
+    """-0700, -07 or -07:00 as seconds east of UTC; None for what is none."""
+    found = OFFSET.fullmatch(text.strip())
+    if not found:
+        return None
+    hours, minutes = int(found[2]), int(found[3] or 0)
+    if minutes > 59 or hours * 60 + minutes > _OFFSET_HOURS_MAX * 60:
+        return None
+    return (hours * 60 + minutes) * (60 if found[1] == "+" else -60)
+
+
+def _refuse_timezone(kind: TimezoneType | None, zone: str | None) -> None:
+    if kind in ("offset", "iana") and not zone:
+        example = "-0700" if kind == "offset" else "America/Denver"
+        raise ValueError(f"timezone is missing: timezone_type '{kind}' needs one, such as {example}")
+    if kind is None and zone:
+        raise ValueError(f"timezone is '{zone}', but timezone_type is not set: set it to 'iana' or 'offset'")
+    if kind == "offset" and offset_seconds(zone or "") is None:
+        raise ValueError(f"timezone '{zone}' is no offset from UTC: write it as -0700, -07:00 or -07, up to 14 hours")
+    if kind == "iana":
+        try:
+            ZoneInfo(zone or "")
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"timezone '{zone}' is no IANA time zone: write it as America/Denver") from None
+
+
+def _words(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {said}" if where else said
