@@ -14,6 +14,8 @@ from api.access import dance, oauth2, sessions
 from api.access.guard import guard
 from api.doors.datareservoir import routes as datareservoir
 from api.doors.datareservoir.words import WORDING as DATARESERVOIR
+from api.doors.hydroserver import routes as hydroserver
+from api.doors.hydroserver.words import WORDING as HYDROSERVER
 from api.doors.tempodb import routes as tempodb
 from api.doors.tempodb.words import WORDING as TEMPODB
 from api.doors.timedb import routes as timedb
@@ -40,9 +42,9 @@ from api.native import (
 from api.parts import Parts
 
 _NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
-_ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir)
+_ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir, hydroserver)
 _ACCESS = (users, sessions, oauth2, dance)
-WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR)
+WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR, HYDROSERVER)
 
 
 def create_app(parts: Parts) -> FastAPI:

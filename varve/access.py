@@ -41,9 +41,18 @@ ROLES = {"read": Role.READ, "write": Role.WRITE, "admin": Role.ADMIN}
 
 
 @dataclass(frozen=True)
+class Confined:
+    """A key of one of HydroServer's workspaces: it opens that door alone. role: HydroServer's, by id. until: seconds since 1970."""
+
+    workspace: uuid.UUID
+    role: uuid.UUID
+    until: float | None
+
+
+@dataclass(frozen=True)
 class User:
-    """key_hash: of the one key; None where it has none yet. password: argon2's text; empty without one. stamp: another after each change of
-    key or password, so that tokens made before it end."""
+    """key_hash: of the one key; None where it has none yet. password: argon2's text; empty without one. confined: None of a person. stamp:
+    another after each change of key or password, so that tokens made before it end."""
 
     email: str
     tenant: uuid.UUID
@@ -51,6 +60,7 @@ class User:
     active: bool
     key_hash: bytes | None
     password: str
+    confined: Confined | None = None
 
     @property
     def stamp(self) -> str:
@@ -121,9 +131,18 @@ class Index:
             return User(
                 email, uuid.UUID(str(user["tenant"])), ROLES[str(user["role"])], activity is None or activity["active"] is True,
                 None if key is None else bytes.fromhex(str(key["sha256"])), "" if password is None else str(password["argon2"]),
+                _confined(user.get("confined")),
             )  # fmt: skip
-        except (KeyError, ValueError):
+        except (KeyError, TypeError, ValueError):
             return None
+
+
+def _confined(said: Any) -> Confined | None:
+    """KeyError, TypeError or ValueError where it is none of ours."""
+    if said is None:
+        return None
+    until = said["until"]
+    return Confined(uuid.UUID(str(said["workspace"])), uuid.UUID(str(said["role"])), None if until is None else float(until))
 
 
 def refuse_unguarded(settings: Settings) -> None:
@@ -185,6 +204,12 @@ def user_put(email: str, tenant: uuid.UUID, role: Role) -> EntityPut:
     return _put(USER, email, {"tenant": str(tenant), "role": role.name.lower()}, if_absent=True)
 
 
+def confined_put(email: str, tenant: uuid.UUID, role: Role, confined: Confined) -> EntityPut:
+    """Also over what was there: a workspace's key is changed by its workspace's people alone."""
+    only = {"workspace": str(confined.workspace), "role": str(confined.role), "until": confined.until}
+    return _put(USER, email, {"tenant": str(tenant), "role": role.name.lower(), "confined": only})
+
+
 def key_put(email: str, key: str) -> EntityPut:
     return _put(KEY, email, {"sha256": hash_of(key).hex()})
 
@@ -236,4 +261,4 @@ def _shown(user: User, names: Mapping[uuid.UUID, str]) -> dict[str, Any]:
     return {
         "email": user.email, "tenant": str(user.tenant), "tenant_name": names.get(user.tenant, ""), "role": user.role.name.lower(),
         "active": user.active, "key": user.key_hash is not None, "password": bool(user.password),
-    }  # fmt: skip
+    } | ({} if user.confined is None else {"workspace": str(user.confined.workspace)})  # fmt: skip

@@ -19,6 +19,7 @@ from varve.tokens import KEY_PREFIX, Signer
 
 OPERATOR, SESSION, OAUTH, REFRESH, CODE = "operator", "session", "oauth", "refresh", "code"
 TOKEN_KINDS = (SESSION, OAUTH)
+CONFINED_TO = ("/api/data/", "/api/v1/me")
 
 
 class Access:
@@ -36,7 +37,7 @@ class Access:
             return Identity(OPERATOR, DEFAULT_TENANT, Role.OPERATOR)
         self.refuse_unread()
         if secret.startswith(KEY_PREFIX):
-            return identity_of_user(self.directory.index.by_hash(hash_of(secret)))
+            return identity_of_user(self.directory.index.by_hash(hash_of(secret)), now)
         says = self.signer.read(kind, secret, now) if kind in TOKEN_KINDS else None
         if says is None or self.directory.index.ended(str(says.get("id"))):
             raise unknown()
@@ -48,7 +49,7 @@ class Access:
         user = self.directory.index.users.get(email)
         if user is None or user.stamp != stamp:
             raise unknown()
-        return identity_of_user(user, until, ident)
+        return identity_of_user(user, self.now(), until, ident)
 
     def token_of(self, kind: str, user: User | None, seconds: float, ident: str = "") -> str:
         """ident: by which it can be ended, or used once. Nobody's, while access is off."""
@@ -60,7 +61,8 @@ class Access:
         if (identity.until is not None and identity.until <= self.now()) or self.directory.index.ended(identity.ident):
             return False
         user = self.directory.index.users.get(identity.name)
-        return identity.role is Role.OPERATOR or (user is not None and user.active and user.stamp == identity.stamp)
+        known = user is not None and user.active and user.stamp == identity.stamp and not _past(user, self.now())
+        return known or identity.role is Role.OPERATOR
 
     def refuse_unread(self) -> None:
         self.directory.refuse_unread()
@@ -72,10 +74,21 @@ class Access:
         self.log_in.close()
 
 
-def identity_of_user(user: User | None, until: float | None = None, ident: str = "") -> Identity:
-    if user is None or not user.active:
+def identity_of_user(user: User | None, now: float, until: float | None = None, ident: str = "") -> Identity:
+    if user is None or not user.active or _past(user, now):
         raise unknown()
-    return Identity(user.email, user.tenant, user.role, user.stamp, until, ident)
+    return Identity(user.email, user.tenant, user.role, user.stamp, until, ident, user.confined)
+
+
+def _past(user: User, now: float) -> bool:
+    return user.confined is not None and user.confined.until is not None and user.confined.until <= now
+
+
+def refuse_confined(route: str, identity: Identity) -> None:
+    """A workspace's key is a member of its workspace, and nobody elsewhere."""
+    if identity.confined is not None and not any(route.partition(" ")[2].startswith(path) for path in CONFINED_TO):
+        words = f"this key is one of workspace {identity.confined.workspace}: it is for HydroServer's routes ({CONFINED_TO[0]}...) alone"
+        raise Forbidden("key-confined", words)
 
 
 def refuse_below(role: Role, identity: Identity) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.access.access import refuse_below
+from api.access.access import refuse_below, refuse_confined
 from api.access.credentials import Shown, Signed, credential_of
 from api.access.identity import Identity, identity_in, remember
 from api.access.roles import ALWAYS, TAILS, Open, needed
@@ -55,6 +55,7 @@ def _guarded(app: ASGIApp, parts: Parts, name: str) -> ASGIApp:
             remember(scope, identity)
         tenant_of(_header(scope, b"x-tenant"), identity)
         refuse_below(role, identity)
+        refuse_confined(name, identity)
         if name in TAILS:
             await _while_held(parts, identity, app, scope, receive, send)
         else:

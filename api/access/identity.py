@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from varve.access import Role
+from varve.access import Confined, Role
 
 _PLACE = "varve.identity"
 
@@ -16,7 +16,7 @@ _PLACE = "varve.identity"
 @dataclass(frozen=True)
 class Identity:
     """name: the user's e-mail, or "operator". stamp: the user's of then; another one ends it. until: seconds since 1970, of a
-    token; ident: by which that can be ended."""
+    token; ident: by which that can be ended. confined: of a workspace's key."""
 
     name: str
     tenant: uuid.UUID
@@ -24,6 +24,7 @@ class Identity:
     stamp: str = ""
     until: float | None = None
     ident: str = ""
+    confined: Confined | None = None
 
 
 def identity_in(scope: MutableMapping[str, Any]) -> Identity | None:

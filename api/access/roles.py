@@ -11,6 +11,10 @@ from varve.access import Role
 _TIMETRIC = ("", "/timetric")
 _SLASHES = ("", "/")
 _RESERVOIR = "/datareservoir/api"
+_HYDRO = "/api/data"
+_VOCABULARIES = tuple(f"{_HYDRO}/{one}" for one in ("observed-properties", "units", "sensors", "processing-levels", "result-qualifiers"))
+_THINGS, _DATASTREAMS, _WORKSPACES = (f"{_HYDRO}/{one}" for one in ("things", "datastreams", "workspaces"))
+_THING, _DATASTREAM, _WORKSPACE = f"{_THINGS}/{{thing_id}}", f"{_DATASTREAMS}/{{datastream_id}}", f"{_WORKSPACES}/{{workspace_id}}"
 
 
 class Open(Enum):
@@ -60,6 +64,8 @@ _READ = [
     *_routes("GET", *(f"{_RESERVOIR}/reservoir/timeseries/{{series_id}}/samples/{what}" for what in ("raw", "aggregate"))),
     *_routes("GET", f"{_RESERVOIR}/timeseries/search/{{words:path}}", f"{_RESERVOIR}/metadata/{{asked:path}}"),
     f"POST {_RESERVOIR}/metadata/search",
+    *_routes("GET", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
+    *_routes("GET", *(one for path in _VOCABULARIES for one in (path, f"{path}/{{ident}}"))),
 ]
 _WRITE = [
     *_routes("POST PATCH", "/api/v1/points"),
@@ -79,6 +85,9 @@ _WRITE = [
     *_routes("PUT DELETE", f"{_RESERVOIR}/timeseries/{{series_id}}", f"{_RESERVOIR}/timeseries/{{series_id}}/metadata"),
     *_routes("PUT", f"{_RESERVOIR}/metadata/{{pair:path}}"),
     *_routes("DELETE", f"{_RESERVOIR}/metadata/{{metadata_id}}"),
+    *_routes("POST", _WORKSPACES, _THINGS, _DATASTREAMS, *_VOCABULARIES),  # what in a workspace, that door asks for itself
+    *_routes("PATCH DELETE", _WORKSPACE, _THING, _DATASTREAM, *(f"{path}/{{ident}}" for path in _VOCABULARIES)),
+    *_routes("POST PUT DELETE", f"{_WORKSPACE}/transfer"),
 ]
 _USERS = [
     *_routes("GET POST", "/api/v1/users"),

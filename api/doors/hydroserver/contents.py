@@ -1,0 +1,32 @@
+"""What lies in a workspace, on a thing, under a datastream, and goes with it.
+
+Before: who deletes one. After: documents.delete, what depends first, so that a deletion that was broken off can be asked for again.
+"""
+
+import uuid
+from collections.abc import Sequence
+
+from api.doors.hydroserver import documents
+from api.doors.hydroserver.documents import Document
+from api.parts import Parts
+from api.request import Caller
+from varve.events import Event, SeriesDeleted
+
+VOCABULARIES = ("observed-property", "unit", "sensor", "processing-level", "result-qualifier")
+LOADING = ("task-run", "ingestion-task", "data-connection")
+
+
+async def delete_contents(parts: Parts, who: Caller, workspace_id: uuid.UUID) -> None:
+    for noun in LOADING:
+        found = await documents.all_of(parts, who, noun, workspaceId=str(workspace_id))
+        await documents.delete(parts, who, [(noun, str(one.id)) for one in found])
+    await delete_datastreams(parts, who, await documents.all_of(parts, who, "datastream", workspaceId=str(workspace_id)))
+    for noun in ("thing", *VOCABULARIES):
+        found = await documents.all_of(parts, who, noun, workspaceId=str(workspace_id))
+        await documents.delete(parts, who, [(noun, str(one.id)) for one in found])
+
+
+async def delete_datastreams(parts: Parts, who: Caller, found: Sequence[Document]) -> None:
+    """With their series."""
+    gone: list[Event] = [SeriesDeleted(series_id=one.id, tenant=who.tenant) for one in found]
+    await documents.delete(parts, who, [("datastream", str(one.id)) for one in found], *gone)

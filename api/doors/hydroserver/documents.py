@@ -1,0 +1,145 @@
+"""HydroServer's resources as documents of the log: one kind each, its id is the resource's UUID, and it says what the wire says.
+
+Before: the rooms of this door. After: sink/queries/entities.py reads, api/append.py writes; that of many who change one document none
+undoes another's change, the fold decides. Kinds are this door's own: what others put under such names breaks nothing here.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from api.append import append
+from api.bodies.points import stamped
+from api.errors import ConditionFailed
+from api.parts import Parts
+from api.request import Caller
+from api.stamps import Stamp, guarded
+from sink.queries.entities import EntitySearch
+from varve.columns import no_points
+from varve.errors import Conflict, NotFound
+from varve.events import EntityDeleted, EntityPut, Event
+from varve.record import Record, single
+from varve.series import entity_id
+
+IDS_MAX = 2_000  # bound into one query
+EVENTS_MAX = 500  # of one record
+TRIES_MAX = 8
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """body: the fields that are kept, as the wire has them; the id is not among them. version: what a change of it is conditioned on."""
+
+    id: uuid.UUID
+    version: int
+    body: Body
+
+    def uuid(self, name: str) -> uuid.UUID:
+        """Of another document, which this one names."""
+        return uuid.UUID(self.body[name])
+
+
+def kind_of(noun: str) -> str:
+    """As the log calls them; noun: thing, observed-property."""
+    return f"hydroserver-{noun}"
+
+
+async def found(parts: Parts, who: Caller, noun: str, ident: uuid.UUID) -> Document | None:
+    rows = await parts.reads.entities(replace(_search(parts, who, noun), id=str(ident)))
+    return next(_documents(rows), None)
+
+
+async def one(parts: Parts, who: Caller, noun: str, ident: uuid.UUID) -> Document:
+    document = await found(parts, who, noun, ident)
+    if document is None:
+        raise unknown(noun, ident)
+    return document
+
+
+async def some(parts: Parts, who: Caller, noun: str, idents: Iterable[uuid.UUID]) -> dict[uuid.UUID, Document]:
+    """Of these, those that are there."""
+    wanted = list(dict.fromkeys(idents))
+    there: dict[uuid.UUID, Document] = {}
+    for at in range(0, len(wanted), IDS_MAX):
+        named = tuple(entity_id(who.tenant, kind_of(noun), str(ident)) for ident in wanted[at : at + IDS_MAX])
+        rows = await parts.reads.entities(replace(_search(parts, who, noun), entity_ids=named))
+        there |= {document.id: document for document in _documents(rows)}
+    return there
+
+
+async def all_of(parts: Parts, who: Caller, noun: str, **fields: str) -> list[Document]:
+    """Of the tenant, by id; fields: texts that they say at the top."""
+    return list(_documents(await parts.reads.entities(replace(_search(parts, who, noun), fields=fields))))
+
+
+async def put_new(parts: Parts, who: Caller, noun: str, ident: uuid.UUID, body: Body, *more: Event) -> Document:
+    """Conflict where there is one. more: events of the same record, which is then of several partitions, where no condition is told of."""
+    stamp = _stamp(parts, who)
+    put: Event = EntityPut(kind=kind_of(noun), id=str(ident), document=body, if_absent=True, **stamped(who.tenant, stamp))
+    try:
+        written = await append(parts, _record(who, stamp, put, more), "view")
+    except ConditionFailed:
+        raise _there(noun, ident) from None
+    if not more:
+        return Document(ident, written.series_version, body)
+    document = await one(parts, who, noun, ident)
+    if document.body != body:
+        raise _there(noun, ident)
+    return document
+
+
+async def change(parts: Parts, who: Caller, noun: str, ident: uuid.UUID, alter: Callable[[Body], Body]) -> Document:
+    """alter: from what it says to what it shall say; asked again where somebody else changed it meanwhile, and may refuse."""
+    for _ in range(TRIES_MAX):
+        before = await one(parts, who, noun, ident)
+        body = alter(before.body)
+        if body == before.body:
+            return before
+        stamp = _stamp(parts, who)
+        put = EntityPut(kind=kind_of(noun), id=str(ident), document=body, expected_version=before.version, **stamped(who.tenant, stamp))
+        with suppress(ConditionFailed):
+            written = await append(parts, single(put), "view")
+            return Document(ident, written.series_version, body)
+    raise Conflict("document-busy", f"{noun} {ident}: others changed it at the same time, {TRIES_MAX} times over: try again")
+
+
+async def delete(parts: Parts, who: Caller, gone: Sequence[tuple[str, str]], *more: Event) -> None:
+    """gone: noun and id of each, in order, which counts where they do not fit into one record; more: events before them."""
+    pending: list[Event] = [*more, *(EntityDeleted(kind=kind_of(noun), id=ident, tenant=who.tenant) for noun, ident in gone)]
+    for at in range(0, len(pending), EVENTS_MAX):
+        stamp = _stamp(parts, who)
+        with suppress(ConditionFailed):  # somebody else deleted it
+            await append(parts, _record(who, stamp, None, pending[at : at + EVENTS_MAX]), "view")
+
+
+def unknown(noun: str, ident: object) -> NotFound:
+    return NotFound(f"{noun}-unknown", f"there is no {noun.replace('-', ' ')} {str(ident)[:60]}")
+
+
+def _there(noun: str, ident: uuid.UUID) -> Conflict:
+    return Conflict(f"{noun}-there", f"there is a {noun.replace('-', ' ')} {ident} already")
+
+
+def _search(parts: Parts, who: Caller, noun: str) -> EntitySearch:
+    return EntitySearch(who.tenant, parts.reads.watermark(parts.views.vector()), kind_of(noun))
+
+
+def _documents(rows: Iterable[Mapping[str, Any]]) -> Iterator[Document]:
+    for row in rows:
+        with suppress(ValueError):  # not put by this door
+            yield Document(uuid.UUID(row["id"]), int(row["version"]), row["document"])
+
+
+def _stamp(parts: Parts, who: Caller) -> Stamp:
+    """Of one append: who asks again asks anew, since a change is read, made and conditioned."""
+    return guarded(replace(who, key=None).stamp(parts.clock, b""))
+
+
+def _record(who: Caller, stamp: Stamp, first: Event | None, more: Sequence[Event]) -> Record:
+    events = [] if first is None else [first]
+    for event in more:
+        events.append(event.model_copy(update=stamped(who.tenant, stamp, len(events))))
+    return Record(tuple(events), no_points())

@@ -1,0 +1,17 @@
+"""HydroServer's door: /api/data/..., in its client's words; behind them the same events and queries as everywhere. Log-ins are elsewhere,
+in api/access.
+
+Before: the client, whose host is set to ours. After: one file of routes for each family of resources.
+"""
+
+from fastapi import APIRouter
+
+from api.doors.hydroserver import routes_things, routes_workspaces
+from api.parts import Parts
+
+
+def router(parts: Parts) -> APIRouter:
+    routes = APIRouter(tags=["HydroServer"])
+    for family in (routes_workspaces, routes_things):
+        family.add(routes, parts)
+    return routes
