@@ -41,8 +41,13 @@ def page_of(store: Store, shape: Shape, selection: Selection) -> Page:
 
 def flat_query(store: Store, selection: Selection) -> Query:
     """The flat read, for whoever builds on its rows; no page follows where the selection has a limit."""
-    view = _view(store.rows(probe(replace(selection, limit=None)))[0])
+    view = view_of(store, selection)
     return counter_query(store, FLAT, selection, view) or FLAT.query(selection, view)
+
+
+def view_of(store: Store, selection: Selection) -> View:
+    """What the rows in view ask of a query, for whoever makes a shape of its own."""
+    return _view(store.rows(probe(replace(selection, limit=None)))[0])
 
 
 def cells_query(store: Store, selection: Selection, instants: Sequence[int]) -> Query:

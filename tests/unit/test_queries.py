@@ -7,16 +7,19 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sink.queries.days import days, digests, lines, newest_deletion
 from sink.queries.entities import EntitySearch, entities, heads
+from sink.queries.extents import Near, in_gaps, near
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
 from sink.queries.layers import ALWAYS, View
 from sink.queries.modified import modified
+from sink.queries.observations import Observed, counted, times, told
 from sink.queries.outcomes import outcomes
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
@@ -27,6 +30,8 @@ from sink.queries.selection import Selection
 from sink.queries.series import SeriesSearch, series, value_types
 from sink.queries.shape import probe
 from varve.errors import Incorrect
+from varve.instants import EARLIEST
+from varve.instants import LATEST as LATEST_INSTANT
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 SERIES = uuid.UUID("11111111-1111-5111-8111-111111111111")
@@ -64,6 +69,14 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     yield "days_lines", lines(FLAT.query(ONE, View()), "text")
     yield "newest_deletion", newest_deletion(ONE)
     yield "modified", modified(replace(ONE, from_=None, until=None))
+    some = replace(ONE, limit=2, offset=3)
+    yield "observations_record", told(Observed(some, True, ("a",)), View(), "record", "w")
+    yield "observations_folded", told(Observed(some), ALWAYS, "column", "w")
+    yield "observations_times", times(Observed(ONE), View(hiding=True))
+    yield "observations_counted", counted(Observed(ONE, codes=("a",)), View())
+    bound: dict[str, Any] = {}
+    yield "extents_near", Query(near([Near((SERIES,), EARLIEST, 5), Near((SERIES,), 7, LATEST_INSTANT)], bound), bound)
+    yield "extents_in_gaps", in_gaps(FLAT.query(MANY, View()), [(SERIES, 5, 6)])
     yield "samples", samples(FLAT.query(ONE, View()))
     yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))
     yield "runs", runs(RunSearch(uuid.UUID(int=7), (5, 6, 7), (SERIES,), "w", "sealed", (1, SERIES), 9))
