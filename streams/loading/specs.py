@@ -4,7 +4,6 @@ Before: a data connection and a task (api/doors/hydroserver), or the command lin
 do it. What is said wrong is refused here, in words, before anything is fetched.
 """
 
-import re
 import uuid
 from collections.abc import Mapping as Fields
 from typing import Any, Literal, Self
@@ -13,15 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import jmespath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from streams.loading.time_format import offset_seconds, pattern_of
 from varve.errors import Incorrect
 
 Payload = Literal["CSV", "JSON"]
 Delimiter = Literal[",", "|", "\t", ";", " "]
 TimezoneType = Literal["utc", "offset", "iana"]
 PlaceholderType = Literal["run_time", "latest_observation_timestamp", "per_task", "window_start", "window_end"]
-
-OFFSET = re.compile(r"([+-])(\d{2})(?::?(\d{2}))?")
-_OFFSET_HOURS_MAX = 14
 
 
 class _Spec(BaseModel):
@@ -68,6 +65,8 @@ class Source(_Spec):
         _refuse_timezone(self.timezone_type, self.timezone)
         if self.header_row and self.data_start_row and self.data_start_row <= self.header_row:
             raise ValueError(f"data_start_row is {self.data_start_row}, but row {self.header_row} holds the headers: data start below it")
+        if self.timestamp_format:
+            pattern_of(self.timestamp_format)
         if self.jmespath is not None:
             try:
                 jmespath.compile(self.jmespath)
@@ -98,17 +97,6 @@ def source_of(fields: Fields[str, Any]) -> Source:
         return Source(**fields)
     except ValidationError as refusal:
         raise Incorrect("source-incorrect", "; ".join(_words(one) for one in refusal.errors())) from None
-
-
-def offset_seconds(text: str) -> int | None:
-    """-0700, -07 or -07:00 as seconds east of UTC; None for what is none."""
-    found = OFFSET.fullmatch(text.strip())
-    if not found:
-        return None
-    hours, minutes = int(found[2]), int(found[3] or 0)
-    if minutes > 59 or hours * 60 + minutes > _OFFSET_HOURS_MAX * 60:
-        return None
-    return (hours * 60 + minutes) * (60 if found[1] == "+" else -60)
 
 
 def _refuse_timezone(kind: TimezoneType | None, zone: str | None) -> None:
