@@ -14,6 +14,7 @@ _RESERVOIR = "/datareservoir/api"
 _HYDRO = "/api/data"
 _VOCABULARIES = tuple(f"{_HYDRO}/{one}" for one in ("observed-properties", "units", "sensors", "processing-levels", "result-qualifiers"))
 _THINGS, _DATASTREAMS, _WORKSPACES = (f"{_HYDRO}/{one}" for one in ("things", "datastreams", "workspaces"))
+_OBSERVATIONS = f"{_HYDRO}/datastreams/{{datastream_id}}/observations"
 _THING, _DATASTREAM, _WORKSPACE = f"{_THINGS}/{{thing_id}}", f"{_DATASTREAMS}/{{datastream_id}}", f"{_WORKSPACES}/{{workspace_id}}"
 
 
@@ -65,6 +66,7 @@ _READ = [
     *_routes("GET", f"{_RESERVOIR}/timeseries/search/{{words:path}}", f"{_RESERVOIR}/metadata/{{asked:path}}"),
     f"POST {_RESERVOIR}/metadata/search",
     *_routes("GET", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
+    *_routes("GET", _OBSERVATIONS, f"{_OBSERVATIONS}/{{observation_id}}"),
     *_routes("GET", *(one for path in _VOCABULARIES for one in (path, f"{path}/{{ident}}"))),
 ]
 _WRITE = [
@@ -88,6 +90,8 @@ _WRITE = [
     *_routes("POST", _WORKSPACES, _THINGS, _DATASTREAMS, *_VOCABULARIES),  # what in a workspace, that door asks for itself
     *_routes("PATCH DELETE", _WORKSPACE, _THING, _DATASTREAM, *(f"{path}/{{ident}}" for path in _VOCABULARIES)),
     *_routes("POST PUT DELETE", f"{_WORKSPACE}/transfer"),
+    *_routes("POST", _OBSERVATIONS, f"{_OBSERVATIONS}/bulk-create", f"{_OBSERVATIONS}/bulk-delete"),
+    f"DELETE {_OBSERVATIONS}/{{observation_id}}",
 ]
 _USERS = [
     *_routes("GET POST", "/api/v1/users"),

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from api.append import append
 from api.bodies.points import stamped
-from api.doors.hydroserver import bodies, documents, pages, permission, things, vocabularies, workspaces
+from api.doors.hydroserver import bodies, documents, pages, permission, statistics, things, vocabularies, workspaces
 from api.doors.hydroserver.contents import delete_datastreams
 from api.doors.hydroserver.documents import Body, Document
 from api.doors.hydroserver.tags import tags_of
@@ -75,13 +75,8 @@ async def delete(parts: Parts, who: Caller, ident: uuid.UUID) -> Response:
 
 async def told(parts: Parts, who: Caller, rows: Sequence[pages.Row]) -> list[pages.Row]:
     """With what their observations are: how many, and from when to when."""
-    extents = await extents_of(parts, who, [uuid.UUID(row["id"]) for row in rows])
-    return [{**row, **extents[uuid.UUID(row["id"])]} for row in rows]
-
-
-async def extents_of(_parts: Parts, _who: Caller, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
-    names = ("valueCount", "phenomenonBeginTime", "phenomenonEndTime", "resultBeginTime", "resultEndTime")
-    return {ident: dict.fromkeys(names) for ident in idents}
+    extents = await statistics.of(parts, who, [uuid.UUID(row["id"]) for row in rows])
+    return [{**row, **statistics.told(extents[uuid.UUID(row["id"])])} for row in rows]
 
 
 async def expanded(parts: Parts, who: Caller, rows: Sequence[pages.Row]) -> list[pages.Row]:

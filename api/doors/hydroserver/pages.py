@@ -68,10 +68,15 @@ def cut(rows: Sequence[Row], asked: Asked) -> list[Row]:
 
 def answer(rows: Sequence[Row], total: int, asked: Asked) -> Response:
     """rows: of this page."""
+    return Response(orjson.dumps(rows), headers=place(total, asked), media_type="application/json")
+
+
+def place(total: int, asked: Asked) -> dict[str, str]:
+    """The page's, as headers."""
     headers = {"X-Total-Count": str(total), "X-Page-Size": str(asked.size)}
     if asked.size:
         headers |= {"X-Page": str(asked.page), "X-Total-Pages": str(-(-total // asked.size))}
-    return Response(orjson.dumps(rows), headers=headers, media_type="application/json")
+    return headers
 
 
 def listed(rows: Sequence[Row], asked: Asked, places: Mapping[str, str] | None = None) -> Response:

@@ -6,16 +6,25 @@ Before: the rooms that tell of datastreams. After: sink/extents.py, at one water
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from api.parts import Parts
 from api.request import Caller
 from sink.extents import Extent, extents
 from sink.queries.selection import Selection
+from varve.instants import format_instant
 
-__all__ = ["Extent", "of"]
+__all__ = ["Extent", "of", "told"]
 
 
 async def of(parts: Parts, who: Caller, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, Extent]:
     """Of each, also where it has none or is not there."""
     selection = Selection(who.tenant, parts.reads.watermark(parts.views.vector()), tuple(dict.fromkeys(idents)))
     return await parts.reads.ask(lambda store: extents(store, selection)) if idents else {}
+
+
+def told(extent: Extent) -> dict[str, Any]:
+    """As the client knows it."""
+    begin, end = (None if at is None else format_instant(at) for at in (extent.begin, extent.end))
+    times = {"phenomenonBeginTime": begin, "phenomenonEndTime": end, "resultBeginTime": None, "resultEndTime": None}
+    return {"valueCount": extent.count, **times}
