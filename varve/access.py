@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Any
 
 from varve.errors import Incorrect
-from varve.events import EntityPut
+from varve.events import EntityDeleted, EntityPut
 from varve.settings import Settings
 
 ACCESS_TENANT = uuid.UUID("acce55ed-0000-4000-8000-000000000000")  # nobody's: no key belongs to it, no door takes it
@@ -208,6 +208,11 @@ def confined_put(email: str, tenant: uuid.UUID, role: Role, confined: Confined) 
     """Also over what was there: a workspace's key is changed by its workspace's people alone."""
     only = {"workspace": str(confined.workspace), "role": str(confined.role), "until": confined.until}
     return _put(USER, email, {"tenant": str(tenant), "role": role.name.lower(), "confined": only})
+
+
+def gone(email: str) -> tuple[EntityDeleted, ...]:
+    """Of a user that is taken away: the key first, so that nobody who is made under this e-mail has it."""
+    return tuple(EntityDeleted(tenant=ACCESS_TENANT, kind=kind, id=email) for kind in (KEY, USER))
 
 
 def key_put(email: str, key: str) -> EntityPut:

@@ -4,14 +4,15 @@ Before: native/users.py knows who may. After: the writer; each call returns when
 """
 
 import uuid
+from contextlib import suppress
 
 from api.access.access import Access
 from api.errors import ConditionFailed
 from api.parts import Parts
 from api.stamps import random_event_id
-from varve.access import Role, User, activity_put, key_put, password_checked, password_put, tenant_put, user_put
+from varve.access import Role, User, activity_put, gone, key_put, password_checked, password_put, tenant_put, user_put
 from varve.errors import Conflict, NotFound
-from varve.events import EntityPut
+from varve.events import EntityDeleted, EntityPut
 from varve.record import single
 from varve.tokens import new_key
 
@@ -47,6 +48,13 @@ class Keeper:
         await self.put(activity_put(email, active=active))
         await self.access.directory.refresh()
 
+    async def remove(self, email: str) -> None:
+        """Whoever is gone already is as well."""
+        for event in gone(email):
+            with suppress(ConditionFailed):
+                await self.put(event)
+        await self.access.directory.refresh()
+
     async def set_password(self, email: str, password: str) -> None:
         await self.put(password_put(email, await self.access.log_in.hashed(password_checked(password))))
         await self.access.directory.refresh()
@@ -55,7 +63,7 @@ class Keeper:
         await self.put(tenant_put(name))
         await self.access.directory.refresh()
 
-    async def put(self, event: EntityPut) -> None:
+    async def put(self, event: EntityPut | EntityDeleted) -> None:
         """Guarded, so that its outcome is waited for."""
         stamped = {"event_id": random_event_id(), "recorded_time": self._parts.clock.now(), "changed_by": self._by}
         await self._parts.writer.write(single(event.model_copy(update=stamped)), "view")

@@ -65,8 +65,9 @@ _READ = [
     *_routes("GET", *(f"{_RESERVOIR}/reservoir/timeseries/{{series_id}}/samples/{what}" for what in ("raw", "aggregate"))),
     *_routes("GET", f"{_RESERVOIR}/timeseries/search/{{words:path}}", f"{_RESERVOIR}/metadata/{{asked:path}}"),
     f"POST {_RESERVOIR}/metadata/search",
-    *_routes("GET", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
     *_routes("GET", _OBSERVATIONS, f"{_OBSERVATIONS}/{{observation_id}}"),
+    *_routes("GET", f"{_HYDRO}/roles", f"{_HYDRO}/roles/{{role_id}}", f"{_WORKSPACE}/collaborators", f"{_WORKSPACE}/api-keys"),
+    *_routes("GET", f"{_WORKSPACE}/api-keys/{{key_id}}", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
     *_routes("GET", *(one for path in _VOCABULARIES for one in (path, f"{path}/{{ident}}"))),
 ]
 _WRITE = [
@@ -89,9 +90,12 @@ _WRITE = [
     *_routes("DELETE", f"{_RESERVOIR}/metadata/{{metadata_id}}"),
     *_routes("POST", _WORKSPACES, _THINGS, _DATASTREAMS, *_VOCABULARIES),  # what in a workspace, that door asks for itself
     *_routes("PATCH DELETE", _WORKSPACE, _THING, _DATASTREAM, *(f"{path}/{{ident}}" for path in _VOCABULARIES)),
-    *_routes("POST PUT DELETE", f"{_WORKSPACE}/transfer"),
     *_routes("POST", _OBSERVATIONS, f"{_OBSERVATIONS}/bulk-create", f"{_OBSERVATIONS}/bulk-delete"),
     f"DELETE {_OBSERVATIONS}/{{observation_id}}",
+    *_routes("POST PUT DELETE", f"{_WORKSPACE}/transfer", f"{_WORKSPACE}/collaborators"),
+    *_routes("POST", f"{_WORKSPACE}/api-keys"),
+    *_routes("PATCH DELETE", f"{_WORKSPACE}/api-keys/{{key_id}}"),
+    *_routes("PUT", f"{_WORKSPACE}/api-keys/{{key_id}}/regenerate"),
 ]
 _USERS = [
     *_routes("GET POST", "/api/v1/users"),

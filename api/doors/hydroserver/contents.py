@@ -6,7 +6,7 @@ Before: who deletes one. After: documents.delete, what depends first, so that a 
 import uuid
 from collections.abc import Sequence
 
-from api.doors.hydroserver import documents
+from api.doors.hydroserver import confined, documents
 from api.doors.hydroserver.documents import Document
 from api.parts import Parts
 from api.request import Caller
@@ -17,6 +17,9 @@ LOADING = ("task-run", "ingestion-task", "data-connection")
 
 
 async def delete_contents(parts: Parts, who: Caller, workspace_id: uuid.UUID) -> None:
+    for key in await documents.all_of(parts, who, "api-key", workspaceId=str(workspace_id)):
+        await confined.shut_out(parts, who, key.id)
+        await documents.delete(parts, who, [("api-key", str(key.id))])
     for noun in LOADING:
         found = await documents.all_of(parts, who, noun, workspaceId=str(workspace_id))
         await documents.delete(parts, who, [(noun, str(one.id)) for one in found])
