@@ -65,6 +65,17 @@ class AccessSettings(_Group):
     session_hours: float = Field(24.0, gt=0, description="how long a session lasts after its log-in")
 
 
+class LoadingSettings(_Group):
+    allow_private: bool = Field(
+        False, description="whether loads may ask private, loopback and link-local addresses, so this machine and its net"
+    )
+    connect_seconds: float = Field(10.0, gt=0, description="to reach a source")
+    silent_seconds: float = Field(60.0, gt=0, description="a source silent for so long in its answer is given up")
+    total_seconds: float = Field(900.0, gt=0, description="longest fetch of a source, with its repetitions")
+    size_mb_max: int = Field(2048, ge=1, description="largest answer of a source, MiB, inflated; it goes to disk as it comes")
+    tries: int = Field(3, ge=1, le=10, description="how often a source that fails for now (5xx, 429, no connection) is asked in one run")
+
+
 class Settings(BaseSettings):
     """Frozen; `Settings()` reads the environment, `Settings(data=..., http=...)` is for tests and the supervisor."""
 
@@ -77,6 +88,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default=WorkerSettings())
     up: UpSettings = Field(default=UpSettings())
     access: AccessSettings = Field(default=AccessSettings())
+    loading: LoadingSettings = Field(default=LoadingSettings())
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
