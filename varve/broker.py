@@ -23,7 +23,7 @@ from typing import IO
 from varve.clock import SystemClock, new_id
 from varve.errors import Conflict, Fault, Unavailable, VarveError
 from varve.java import class_path, find_java, java_version
-from varve.ports import choose_free, is_free, kafka_answers
+from varve.ports import choose_free, cluster_at, is_free
 from varve.process import Remembered, end, end_left_over, remember, rotate, spawn, tail
 from varve.running import write_whole
 
@@ -168,13 +168,18 @@ class EmbeddedBroker:
             raise Fault("broker-format", f"the broker's directory {self._directory} could not be prepared: {said}")
 
     def _wait(self, address: str) -> None:
-        deadline = CLOCK.monotonic() + START_SECONDS_MAX
-        while not kafka_answers(address):
+        """Until our own answers: another's may have taken the port meanwhile, and must not be taken for it."""
+        deadline, own = CLOCK.monotonic() + START_SECONDS_MAX, self._cluster()
+        while cluster_at(address) != own:
             if not self.alive():
                 raise self._failed("stopped while starting")
             if CLOCK.monotonic() > deadline:
                 raise self._failed(f"did not answer within {START_SECONDS_MAX:.0f} s")
             time.sleep(0.05)
+
+    def _cluster(self) -> str:
+        rows = (self._directory / "log" / "meta.properties").read_text().splitlines()
+        return next(row.partition("=")[2] for row in rows if row.startswith("cluster.id="))
 
     def _failed(self, how: str) -> VarveError:
         return Unavailable("broker-failed", f"the embedded broker {how}; the end of {self._log} says:\n{tail(self._log)}")

@@ -35,20 +35,36 @@ def choose_free(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def kafka_answers(address: str, timeout_seconds: float = 2.0) -> bool:
-    """Whether the broker at host:port names at least one live broker: one Metadata request without topics, spoken by hand."""
+def kafka_answers(address: str) -> bool:
+    return cluster_at(address) is not None
+
+
+def cluster_at(address: str, timeout_seconds: float = 2.0) -> str | None:
+    """The id of the cluster whose broker at host:port names at least one live broker: one Metadata request without topics, spoken by
+    hand. None where nobody answers so."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host, int(port)), timeout_seconds) as line:
             line.sendall(struct.pack(">i", len(_METADATA_V4_NO_TOPICS)) + _METADATA_V4_NO_TOPICS)
             size = struct.unpack(">i", _read(line, 4))[0]
             answer = _read(line, min(size, 65_536))
+        return _cluster_in(answer)
     except (OSError, ValueError, struct.error):
-        return False
-    if len(answer) < 12:
-        return False
+        return None
+
+
+def _cluster_in(answer: bytes) -> str | None:
+    """Of a Metadata response of version 4: correlation and throttle, the brokers (id, host, port, rack), the cluster's id."""
     _correlation, _throttle, brokers = struct.unpack_from(">iii", answer)
-    return bool(brokers > 0)
+    at = 12
+    for _ in range(brokers):
+        at = _after_text(answer, _after_text(answer, at + 4) + 4)
+    size = struct.unpack_from(">h", answer, at)[0]
+    return answer[at + 2 : at + 2 + max(0, size)].decode() if brokers > 0 else None
+
+
+def _after_text(answer: bytes, at: int) -> int:
+    return int(at + 2 + max(0, struct.unpack_from(">h", answer, at)[0]))
 
 
 def _read(line: socket.socket, count: int) -> bytes:

@@ -92,6 +92,25 @@ def test_a_second_broker_on_one_directory_is_refused(embedded: Callable[[], Embe
     assert first.alive()
 
 
+def test_another_broker_on_our_port_is_not_taken_for_ours(
+    embedded: Callable[[], EmbeddedBroker], tmp_path: Path, jar_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came between our look at the port and our start: records would go to its log."""
+    broker, other = embedded(), EmbeddedBroker(tmp_path / "other", jar_cache, 256)
+    broker.start()
+    broker.stop()
+    ports = (tmp_path / "broker" / "ports.json").read_text()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "ports.json").write_text(ports)
+    other.start()
+    monkeypatch.setattr("varve.broker.is_free", lambda _port: True)
+    try:
+        with pytest.raises(Unavailable, match="stopped while starting"):
+            broker.start()
+    finally:
+        other.stop()
+
+
 def test_an_unknown_topic_is_an_error_not_a_new_topic(embedded: Callable[[], EmbeddedBroker]) -> None:
     address = embedded().start()
     consumer = Consumer({"bootstrap.servers": address, "group.id": "reader", "allow.auto.create.topics": True})
