@@ -30,6 +30,7 @@ from api.native import (
     generations,
     increments,
     live,
+    loading,
     points,
     rollups,
     runs,
@@ -48,7 +49,7 @@ WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR, HYDROSERVER)
 
 
 def create_app(parts: Parts) -> FastAPI:
-    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS))
+    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS, loading))
     app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (status, *_ROOMS)), own)))
     return _guarded(app, parts)
 

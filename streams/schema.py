@@ -38,6 +38,7 @@ _ABOUT = {
     "points": "Layers and rows that the fold made: an Arrow IPC stream of one table a record; headers table, position, last.",
     "progress": "How far the views are, how the workers are, and which log this is. Compacted.",
     "generations": "Which generation of the views is served: the newest record says so. Compacted.",
+    "loads": "Whose turn it is: the scheduler wakes loaders, by the task's id.",
     "dead_letters": "Records that were refused: the original bytes, with reason, code, topic, partition and offset as headers.",
 }
 

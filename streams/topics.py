@@ -3,12 +3,13 @@
 intake   foreign producers and the API -> route agent        events  the truth, kept for ever -> fold agent
 receipts route agent -> API                                  points-g  fold agent -> sink, subscribers
 progress sinks -> APIs (compacted); also holds the log's id  dead-letters  whoever refused a record -> people
-generations  a replay -> everybody: which g is served (compacted)
+generations  a replay -> everybody: which g is served (compacted)    loads  scheduler -> loaders: whose turn it is
 """
 
 from dataclasses import dataclass, field
 
 RECORD_BYTES_MAX = 16 * 1024 * 1024
+LOADS_PARTITIONS = 8  # as many loaders can share the work
 _WEEK_MS = str(7 * 24 * 3600 * 1000)
 
 
@@ -62,6 +63,10 @@ class Topics:
     def dead_letters(self) -> str:
         return f"{self.prefix}.dead-letters"
 
+    @property
+    def loads(self) -> str:
+        return f"{self.prefix}.loads"
+
     def of_generation(self) -> list[Topic]:
         """Those that each generation has anew."""
         return [one for one in self.all() if one.name == self.points]
@@ -79,4 +84,5 @@ class Topics:
             Topic(self.progress, 1, {"cleanup.policy": "compact"} | stamped),
             Topic(self.generations, 1, {"cleanup.policy": "compact"} | stamped),
             Topic(self.dead_letters, 1, forever),
+            Topic(self.loads, LOADS_PARTITIONS, {"retention.ms": _WEEK_MS}),
         ]

@@ -54,6 +54,15 @@ def worker(data: DataOption = None) -> None:
 
 
 @app.command()
+def loader(data: DataOption = None, port: PortOption = None) -> None:
+    """Run one loader: schedules, and runs of tasks that load other people's sources."""
+    without_pandas()
+    from streams.loading.app import run_loader
+
+    run_loader(connected(data, port))
+
+
+@app.command()
 def server(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """Run the HTTP server and the sink in one process (over chDB, or a ClickHouse server where a DSN is set)."""
     from api.server import run_server

@@ -10,11 +10,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import orjson
-import pyarrow as pa
 
 from varve.clock import new_id
 from varve.errors import (
@@ -33,6 +32,9 @@ from varve.errors import (
 from varve.position import Token
 from varve.series import DEFAULT_TENANT
 from varve.settings import Settings
+
+if TYPE_CHECKING:  # the loader uses this room, and does without Arrow while it waits
+    import pyarrow as pa
 
 ARROW, JSON = "application/vnd.apache.arrow.stream", "application/json"
 EVENT_STREAM = "text/event-stream"
@@ -100,15 +102,17 @@ class Line:
 
     def write(self, method: str, path: str, body: Any, params: Params | None = None, key: str | None = None) -> Any:
         """A JSON or Arrow body, or none; the same key with the same body counts once, now and on a later day."""
+        import pyarrow as pa
+
         content, kind = (arrow_bytes(body), ARROW) if isinstance(body, pa.Table) else (b"" if body is None else orjson.dumps(body), JSON)
         headers = {"Content-Type": kind, "Accept": JSON, "Idempotency-Key": key or new_id().hex}
         return self._send(method, path, params, headers, content).json()
 
-    def pages(self, path: str, params: Params | None = None) -> Iterator[pa.Table]:
+    def pages(self, path: str, params: Params | None = None) -> Iterator["pa.Table"]:
         """The Arrow tables of a read, page by page; all at the watermark of the first (I9)."""
         return (table for table, _ in self.placed_pages(path, params))
 
-    def placed_pages(self, path: str, params: Params | None = None) -> Iterator[tuple[pa.Table, str]]:
+    def placed_pages(self, path: str, params: Params | None = None) -> Iterator[tuple["pa.Table", str]]:
         """Each with the watermark that it was read at, for watermark= of another read."""
         next_page: str | None = path
         while next_page is not None:
@@ -202,14 +206,18 @@ def error_of(answer: httpx.Response) -> VarveError:
     return _CLASSES.get(answer.status_code, fallback)(code, message, rows)
 
 
-def arrow_bytes(table: pa.Table) -> bytes:
+def arrow_bytes(table: "pa.Table") -> bytes:
+    import pyarrow as pa
+
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(table)
     return memoryview(sink.getvalue()).tobytes()
 
 
-def arrow_table(content: bytes) -> pa.Table:
+def arrow_table(content: bytes) -> "pa.Table":
+    import pyarrow as pa
+
     return pa.ipc.open_stream(content).read_all() if content else pa.table({})
 
 

@@ -66,6 +66,11 @@ class AccessSettings(_Group):
 
 
 class LoadingSettings(_Group):
+    url: str = Field("", description="http[s]://host:port of the API that the loader works for; empty takes the HTTP server's own")
+    runs_at_once: int = Field(16, ge=1, le=1024, description="runs that one loader has under way at once; the others wait")
+    lease_seconds: float = Field(30.0, ge=1, description="a run that its loader says nothing of for so long is lost, and tried again")
+    mail: str = Field("", description="smtp[s]://user:password@host:port that summaries are sent through; empty sends none")
+    mail_from: str = Field("varve@localhost", description="whom summaries come from")
     allow_private: bool = Field(
         False, description="whether loads may ask private, loopback and link-local addresses, so this machine and its net"
     )

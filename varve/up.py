@@ -54,7 +54,7 @@ class Part:
 
 def own_parts() -> tuple[Part, ...]:
     command = (sys.executable, "-m", "varve.cli")
-    return Part("worker", (*command, "worker")), Part("server", (*command, "server"))
+    return Part("worker", (*command, "worker")), Part("server", (*command, "server")), Part("loader", (*command, "loader"))
 
 
 @dataclass
@@ -122,6 +122,7 @@ class _Supervisor:
         questions: dict[str, Question] = {
             "server": lambda: _asked(self._url(), "/healthz")[0] > 0,
             "worker": touched(sign_of_life(self._settings.data, name)),
+            "loader": touched(sign_of_life(self._settings.data, f"loader-{name}")),
         }
         if self._broker is not None:
             questions["broker"] = lambda: kafka_answers(self._settings.log.brokers)

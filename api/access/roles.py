@@ -17,6 +17,9 @@ _THINGS, _DATASTREAMS, _WORKSPACES = (f"{_HYDRO}/{one}" for one in ("things", "d
 _OBSERVATIONS = f"{_HYDRO}/datastreams/{{datastream_id}}/observations"
 _THING, _DATASTREAM, _WORKSPACE = f"{_THINGS}/{{thing_id}}", f"{_DATASTREAMS}/{{datastream_id}}", f"{_WORKSPACES}/{{workspace_id}}"
 
+_CONNECTIONS, _TASKS = f"{_HYDRO}/etl/data-connections", f"{_HYDRO}/etl/tasks"
+_CONNECTION, _TASK = f"{_CONNECTIONS}/{{connection_id}}", f"{_TASKS}/{{task_id}}"
+
 
 class Open(Enum):
     """Nobody is asked. ALL: the route tells nothing of anybody's. OWN: it checks for itself what it is given, keys count for nothing."""
@@ -65,6 +68,7 @@ _READ = [
     *_routes("GET", *(f"{_RESERVOIR}/reservoir/timeseries/{{series_id}}/samples/{what}" for what in ("raw", "aggregate"))),
     *_routes("GET", f"{_RESERVOIR}/timeseries/search/{{words:path}}", f"{_RESERVOIR}/metadata/{{asked:path}}"),
     f"POST {_RESERVOIR}/metadata/search",
+    *_routes("GET", _CONNECTIONS, _CONNECTION, _TASKS, _TASK, f"{_TASK}/runs", f"{_TASK}/runs/{{run_id}}"),
     *_routes("GET", _OBSERVATIONS, f"{_OBSERVATIONS}/{{observation_id}}"),
     *_routes("GET", f"{_HYDRO}/roles", f"{_HYDRO}/roles/{{role_id}}", f"{_WORKSPACE}/collaborators", f"{_WORKSPACE}/api-keys"),
     *_routes("GET", f"{_WORKSPACE}/api-keys/{{key_id}}", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
@@ -88,6 +92,8 @@ _WRITE = [
     *_routes("PUT DELETE", f"{_RESERVOIR}/timeseries/{{series_id}}", f"{_RESERVOIR}/timeseries/{{series_id}}/metadata"),
     *_routes("PUT", f"{_RESERVOIR}/metadata/{{pair:path}}"),
     *_routes("DELETE", f"{_RESERVOIR}/metadata/{{metadata_id}}"),
+    *_routes("POST", _CONNECTIONS, _TASKS, f"{_TASK}/trigger"),
+    *_routes("PATCH DELETE", _CONNECTION, _TASK),
     *_routes("POST", _WORKSPACES, _THINGS, _DATASTREAMS, *_VOCABULARIES),  # what in a workspace, that door asks for itself
     *_routes("PATCH DELETE", _WORKSPACE, _THING, _DATASTREAM, *(f"{path}/{{ident}}" for path in _VOCABULARIES)),
     *_routes("POST", _OBSERVATIONS, f"{_OBSERVATIONS}/bulk-create", f"{_OBSERVATIONS}/bulk-delete"),
@@ -105,6 +111,7 @@ _USERS = [
 _ADMIN = ["POST /api/v1/purges", *_USERS]
 _OPERATOR = [  # all tenants' at once
     "POST /api/v1/tenants",
+    "GET /api/v1/loading",
     *_routes("GET POST", "/api/v1/generations"),
     *_routes("GET", "/api/v1/generations/{generation}/differences"),
     *_routes("POST", "/api/v1/generations/{generation}/serve"),

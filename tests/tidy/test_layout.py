@@ -26,8 +26,10 @@ MAY_LOOK_RIGHT = (
     "varve/local.py",
 )
 FENCES = {
-    "faust": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
+    "faust": ("streams/app.py", "streams/agents.py", "streams/route_agent.py", "streams/loading/app.py"),
     "mode": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
+    "cronsim": ("streams/loading/schedule.py",),
+    "cryptography": ("varve/sealed.py",),
     "aiokafka": ("streams/log_kafka.py", "sink/consumer.py", "varve/producer.py"),
     "clickhouse_connect": ("sink/store.py",),
     "chdb": ("sink/store.py",),

@@ -13,7 +13,7 @@ from tests.tidy.house import ROOT, settings_fields
 from varve.cli import app
 from varve.settings import Settings
 
-OURS = ("migrate", "worker", "sink", "api")
+OURS = ("migrate", "worker", "loader", "sink", "api")
 DURATION = {"type": "string", "pattern": r"^\d+(s|m)$"}
 WORDS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 HEALTH = {

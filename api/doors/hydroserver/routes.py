@@ -6,12 +6,12 @@ Before: the client, whose host is set to ours. After: one file of routes for eac
 
 from fastapi import APIRouter
 
-from api.doors.hydroserver import routes_observations, routes_people, routes_things, routes_workspaces
+from api.doors.hydroserver import routes_etl, routes_observations, routes_people, routes_things, routes_workspaces
 from api.parts import Parts
 
 
 def router(parts: Parts) -> APIRouter:
     routes = APIRouter(tags=["HydroServer"])
-    for family in (routes_workspaces, routes_people, routes_things, routes_observations):
+    for family in (routes_workspaces, routes_people, routes_things, routes_observations, routes_etl):
         family.add(routes, parts)
     return routes
