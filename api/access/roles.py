@@ -15,6 +15,9 @@ _HYDRO = "/api/data"
 _VOCABULARIES = tuple(f"{_HYDRO}/{one}" for one in ("observed-properties", "units", "sensors", "processing-levels", "result-qualifiers"))
 _THINGS, _DATASTREAMS, _WORKSPACES = (f"{_HYDRO}/{one}" for one in ("things", "datastreams", "workspaces"))
 _OBSERVATIONS = f"{_HYDRO}/datastreams/{{datastream_id}}/observations"
+_NOT_SERVED = tuple(
+    f"{one}/{{rest:path}}" for one in (f"{_HYDRO}/monitoring", f"{_HYDRO}/products", f"{_HYDRO}/quality-control", "/api/sensorthings")
+)
 _THING, _DATASTREAM, _WORKSPACE = f"{_THINGS}/{{thing_id}}", f"{_DATASTREAMS}/{{datastream_id}}", f"{_WORKSPACES}/{{workspace_id}}"
 
 _CONNECTIONS, _TASKS = f"{_HYDRO}/etl/data-connections", f"{_HYDRO}/etl/tasks"
@@ -72,6 +75,10 @@ _READ = [
     *_routes("GET", _OBSERVATIONS, f"{_OBSERVATIONS}/{{observation_id}}"),
     *_routes("GET", f"{_HYDRO}/roles", f"{_HYDRO}/roles/{{role_id}}", f"{_WORKSPACE}/collaborators", f"{_WORKSPACE}/api-keys"),
     *_routes("GET", f"{_WORKSPACE}/api-keys/{{key_id}}", _WORKSPACES, _WORKSPACE, _THINGS, _THING, _DATASTREAMS, _DATASTREAM),
+    *_routes(
+        "GET", *(f"{one}/{what}" for one in (_THING, _DATASTREAM) for what in ("tags", "file-attachments", "file-attachments/{name}"))
+    ),
+    *_routes("GET", *_NOT_SERVED),
     *_routes("GET", *(one for path in _VOCABULARIES for one in (path, f"{path}/{{ident}}"))),
 ]
 _WRITE = [
@@ -99,6 +106,8 @@ _WRITE = [
     *_routes("POST", _OBSERVATIONS, f"{_OBSERVATIONS}/bulk-create", f"{_OBSERVATIONS}/bulk-delete"),
     f"DELETE {_OBSERVATIONS}/{{observation_id}}",
     *_routes("POST PUT DELETE", f"{_WORKSPACE}/transfer", f"{_WORKSPACE}/collaborators"),
+    *_routes("POST PUT DELETE", *(f"{one}/{what}" for one in (_THING, _DATASTREAM) for what in ("tags", "file-attachments"))),
+    *_routes("POST PUT PATCH DELETE", *_NOT_SERVED),
     *_routes("POST", f"{_WORKSPACE}/api-keys"),
     *_routes("PATCH DELETE", f"{_WORKSPACE}/api-keys/{{key_id}}"),
     *_routes("PUT", f"{_WORKSPACE}/api-keys/{{key_id}}/regenerate"),

@@ -1,6 +1,7 @@
 """HydroServer's door over HTTP, without its client: resources, lists, what refuses. tests/clients/hydroserver asks it with the real one."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -150,3 +151,157 @@ def test_fields_that_are_missing_or_wrong_are_named(http: httpx.Client, workspac
     assert "there is no workspace" in refused(http.post(f"{API}/things", json=thing_of(str(uuid.uuid4()))), 404)
     assert "an id is a UUID" in refused(http.get(f"{API}/things/nonsense"), 404)
     assert "NaN" in refused(http.post(f"{API}/things", content=b'{"name": NaN}', headers={"Content-Type": "application/json"}), 422)
+
+
+def test_tags_are_added_changed_removed_and_filtered_by(http: httpx.Client, workspace: str) -> None:
+    thing = made(http, "things", thing_of(workspace))
+    stream = made(http, "datastreams", datastream_of(thing["id"], vocabulary(http, workspace)))
+    for path, kept in ((f"things/{thing['id']}", thing["tags"]), (f"datastreams/{stream['id']}", [])):
+        url, tag = f"{API}/{path}/tags", {"key": "owner", "value": "USU"}
+        assert made(http, f"{path}/tags", tag) == tag
+        assert "there is a tag 'owner' already" in refused(http.post(url, json=tag), 400)
+        assert told(http.put(url, json=tag | {"value": "USGS"}))["value"] == "USGS"
+        assert "there is no tag 'nobody'" in refused(http.put(url, json={"key": "nobody", "value": ""}), 404)
+        assert told(http.get(url)) == [*kept, {"key": "owner", "value": "USGS"}]
+        every = f"{API}/{path.partition('/')[0]}"
+        assert len(told(http.get(every, params={"tag": "owner:USGS"}))) == 1
+        assert told(http.get(every, params={"tag": ["owner:USGS", "owner:USU"]})) == []
+        assert "there is no tag" in refused(http.request("DELETE", url, json=tag), 404)  # of another value
+        assert http.request("DELETE", url, json=tag | {"value": "USGS"}).status_code == 204
+        assert told(http.get(url)) == kept
+    assert "is not key:value" in refused(http.get(f"{API}/things", params={"tag": "owner"}), 422)
+
+
+def test_files_are_attached_served_replaced_and_removed(http: httpx.Client, workspace: str) -> None:
+    thing = made(http, "things", thing_of(workspace))
+    stream = made(http, "datastreams", datastream_of(thing["id"], vocabulary(http, workspace)))
+    photo = bytes(range(256)) * 8_000  # more than a record of points holds here
+    for path in (f"things/{thing['id']}", f"datastreams/{stream['id']}"):
+        url, form = f"{API}/{path}/file-attachments", {"file_attachment_type": "Photo"}
+        file = {"file": ("../Å dam.jpg", photo, "image/jpeg")}
+        one = told(http.post(url, data=form, files=file), 201)
+        assert (one["name"], one["fileAttachmentType"]) == ("Å dam.jpg", "Photo")
+        served = http.get(one["link"])
+        assert served.content == photo and served.headers["Content-Type"] == "image/jpeg"
+        assert served.headers["Content-Disposition"].startswith("attachment")
+        assert told(http.get(f"{API}/{path}"))["fileAttachments"] == told(http.get(url)) == [one]
+        assert "already" in refused(http.post(url, data=form, files=file), 400)
+        assert http.put(url, data=form, files={"file": ("Å dam.jpg", b"another", "image/jpeg")}).status_code == 204
+        assert http.get(one["link"]).content == b"another"
+        assert told(http.get(url, params={"type": "Map"})) == []
+        assert http.request("DELETE", url, json={"name": "Å dam.jpg"}).status_code == 204
+        assert "there is no file attachment" in refused(http.get(one["link"]), 404)
+        assert "file and file_attachment_type" in refused(http.post(url, data=form), 422)
+        too_much = {"file": ("much.bin", bytes(5 << 20), "application/octet-stream")}
+        assert "over 4 MiB" in refused(http.post(url, data=form, files=too_much), 413)
+        assert told(http.get(url)) == []
+
+
+def test_what_is_not_served_says_so(http: httpx.Client) -> None:
+    for path in (
+        "/api/data/monitoring/tasks",
+        "/api/data/products/rating-curves",
+        "/api/data/quality-control/histories",
+        "/api/sensorthings/v1.1/",
+    ):
+        for method in ("GET", "POST"):
+            assert "are not served here" in refused(http.request(method, path), 501)
+
+
+def test_datastreams_are_found_by_each_filter(http: httpx.Client, workspace: str) -> None:
+    other = str(made(http, "workspaces", {"name": "Lakes", "isPrivate": False})["id"])
+    of: dict[str, dict[str, Any]] = {}
+    for number, place in enumerate((workspace, other)):
+        thing, named = made(http, "things", thing_of(place)), vocabulary(http, place)
+        texts = {name: f"{name} {number}" for name in ("observationType", "sampledMedium", "status", "resultType")}
+        of[place] = made(http, "datastreams", datastream_of(thing["id"], named, **texts, isPrivate=bool(number)))
+    rows = {"fields": ["phenomenonTime", "result"], "data": [["2026-01-01T00:00:00Z", 1.5], ["2026-01-03T00:00:00Z", 2.5]]}
+    http.post(f"{API}/datastreams/{of[other]['id']}/observations/bulk-create", json=rows).raise_for_status()
+
+    def found(**asked: Any) -> list[str]:
+        return [row["id"] for row in told(http.get(f"{API}/datastreams", params=asked))]
+
+    one, two = of[workspace], of[other]
+    named_by = ("workspaceId", "thingId", "sensorId", "observedPropertyId", "processingLevelId", "unitId")
+    for name in (*named_by, "observationType", "sampledMedium"):
+        snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+        assert found(**{snake: one[name]}) == [one["id"]], name
+        assert sorted(found(**{snake: [one[name], two[name]]})) == sorted([one["id"], two["id"]]), name
+    assert found(status="status 1") == found(result_type="resultType 1") == found(is_private="True") == [two["id"]]
+    assert found(value_count_min=1) == found(value_count_min=2, value_count_max=2) == [two["id"]]
+    assert found(value_count_max=0) == [one["id"]] and found(value_count_min=3) == []
+    end = "2026-01-03 00:00:00+00:00"  # as Python writes a time
+    assert found(phenomenon_end_time_max=end) == found(phenomenon_end_time_min=end) == [two["id"]]
+    assert found(phenomenon_end_time_max="2026-01-02 23:59:59+00:00") == []
+    assert found(phenomenon_begin_time_max="2026-01-01 01:00:00+01:00") == [two["id"]]
+    assert found(order_by="-valueCount") == [two["id"], one["id"]] == found(order_by="valueCount")[::-1]
+    assert "thing_id" in refused(http.get(f"{API}/datastreams", params={"thing_id": "x"}), 422)
+
+
+def test_what_is_expanded_tells_the_whole_of_what_is_named(http: httpx.Client, workspace: str) -> None:
+    thing, named = made(http, "things", thing_of(workspace)), vocabulary(http, workspace)
+    stream = made(http, "datastreams", datastream_of(thing["id"], named))
+    asked = {"expand_related": "True"}
+    one = told(http.get(f"{API}/datastreams/{stream['id']}", params=asked))
+    assert told(http.get(f"{API}/datastreams", params=asked)) == [one]
+    assert one["thing"] == thing and one["workspace"] == {"id": workspace, "name": "Rivers", "isPrivate": False}
+    assert (one["unit"]["symbol"], one["sensor"]["name"], one["processingLevel"]["code"]) == ("°C", "CS109", "0")
+    assert told(http.get(f"{API}/things/{thing['id']}", params=asked))["workspace"]["name"] == "Rivers"
+    assert [row["workspace"]["id"] for row in told(http.get(f"{API}/units", params=asked))] == [workspace]
+
+
+def test_vocabulary_is_found_by_where_it_is_used(http: httpx.Client, workspace: str) -> None:
+    thing, named = made(http, "things", thing_of(workspace)), vocabulary(http, workspace)
+    stream = made(http, "datastreams", datastream_of(thing["id"], named))
+    vocabulary(http, workspace)  # nobody's
+    paths = {
+        "unitId": "units",
+        "sensorId": "sensors",
+        "observedPropertyId": "observed-properties",
+        "processingLevelId": "processing-levels",
+    }
+    for name, path in paths.items():
+        assert len(told(http.get(f"{API}/{path}"))) == 2
+        for asked in ({"thing_id": thing["id"]}, {"datastream_id": stream["id"]}):
+            assert [row["id"] for row in told(http.get(f"{API}/{path}", params=asked))] == [named[name]]
+
+
+def test_things_are_found_by_place_and_kind(http: httpx.Client, workspace: str) -> None:
+    here = made(http, "things", thing_of(workspace))["id"]
+    there = {"latitude": -10, "longitude": 20, "adminArea1": "Kasai", "adminArea2": "Ilebo", "country": "CD"}
+    away = made(http, "things", thing_of(workspace, siteType="Lake", samplingFeatureType="Area", samplingFeatureCode="K", location=there))[
+        "id"
+    ]
+
+    def found(**asked: Any) -> list[str]:
+        return [row["id"] for row in told(http.get(f"{API}/things", params=asked))]
+
+    assert found(bbox="-112,41,-111,42") == [here] and found(bbox="19,-11,21,-9") == [away]
+    for asked in ({"site_type": "Lake"}, {"sampling_feature_type": "Area"}, {"sampling_feature_code": "K"}, {"country": "CD"}):
+        assert found(**asked) == [away]
+    assert found(admin_area_1="Kasai") == found(admin_area_2="Ilebo") == found(is_private="False", country="CD") == [away]
+    assert found(country="null") == [here]
+    assert found(order_by="latitude") == [away, here] and found(order_by="-latitude") == [here, away]
+    assert "west,south,east,north" in refused(http.get(f"{API}/things", params={"bbox": "1,2,3"}), 422)
+
+
+def test_of_many_changes_at_once_none_is_lost(http: httpx.Client, workspace: str) -> None:
+    thing = made(http, "things", thing_of(workspace, tags=[]))
+    url = f"{API}/things/{thing['id']}/tags"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda number: http.post(url, json={"key": f"k{number}", "value": "v"}).status_code, range(8)))
+    assert answers == [201] * 8
+    assert {tag["key"] for tag in told(http.get(url))} == {f"k{number}" for number in range(8)}
+
+
+def test_an_id_of_ones_own_is_taken_once(http: httpx.Client, workspace: str) -> None:
+    ident = str(uuid.uuid4())
+    thing = made(http, "things", thing_of(workspace, id=ident))
+    assert thing["id"] == ident
+    assert "already" in refused(http.post(f"{API}/things", json=thing_of(workspace, id=ident)), 409)
+    named, series = vocabulary(http, workspace), str(uuid.uuid4())
+    http.post("/api/v1/points", json={"series": "s", "valid_time": "2026-01-01T00:00:00Z", "value": 1}).raise_for_status()
+    taken = http.get("/api/v1/series/key:s").json()["series_id"]
+    assert "already" in refused(http.post(f"{API}/datastreams", json=datastream_of(ident, named, id=taken)), 409)
+    assert made(http, "datastreams", datastream_of(ident, named, id=series))["id"] == series
+    assert "already" in refused(http.post(f"{API}/datastreams", json=datastream_of(ident, named, id=series)), 409)

@@ -24,12 +24,20 @@ async def delete_contents(parts: Parts, who: Caller, workspace_id: uuid.UUID) ->
         found = await documents.all_of(parts, who, noun, workspaceId=str(workspace_id))
         await documents.delete(parts, who, [(noun, str(one.id)) for one in found])
     await delete_datastreams(parts, who, await documents.all_of(parts, who, "datastream", workspaceId=str(workspace_id)))
-    for noun in ("thing", *VOCABULARIES):
+    for thing in await documents.all_of(parts, who, "thing", workspaceId=str(workspace_id)):
+        await documents.delete(parts, who, [*attached(thing), ("thing", str(thing.id))])
+    for noun in VOCABULARIES:
         found = await documents.all_of(parts, who, noun, workspaceId=str(workspace_id))
         await documents.delete(parts, who, [(noun, str(one.id)) for one in found])
 
 
 async def delete_datastreams(parts: Parts, who: Caller, found: Sequence[Document]) -> None:
-    """With their series."""
-    gone: list[Event] = [SeriesDeleted(series_id=one.id, tenant=who.tenant) for one in found]
-    await documents.delete(parts, who, [("datastream", str(one.id)) for one in found], *gone)
+    """With their series and files."""
+    series: list[Event] = [SeriesDeleted(series_id=one.id, tenant=who.tenant) for one in found]
+    files = [file for one in found for file in attached(one)]
+    await documents.delete(parts, who, [*files, *(("datastream", str(one.id)) for one in found)], *series)
+
+
+def attached(one: Document) -> list[tuple[str, str]]:
+    """The documents of its files' bytes."""
+    return [("file-attachment", file["id"]) for file in one.body["fileAttachments"]]

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from starlette.datastructures import QueryParams
 
+from api.doors.datareservoir.words import base_of
 from api.doors.hydroserver import datastreams, documents, pages, permission, things
 from api.doors.hydroserver.documents import Document
 from api.doors.hydroserver.grants import Rights
@@ -32,7 +33,8 @@ BOUNDED = {
 }  # fmt: skip
 
 
-async def listed(parts: Parts, query: QueryParams, who: Caller) -> Response:
+async def listed(parts: Parts, request: Request, who: Caller) -> Response:
+    query, base = request.query_params, base_of(parts, request)
     asked = pages.asked_of(query, ORDERABLE)
     bounds = _bounds(query)
     found = await _found(parts, query, who)
@@ -46,7 +48,7 @@ async def listed(parts: Parts, query: QueryParams, who: Caller) -> Response:
         page = await datastreams.told(parts, who, page)
     if pages.flag(query, "expand_related"):
         page = await datastreams.expanded(parts, who, page)
-    return pages.answer(page, len(rows), asked)
+    return pages.answer([datastreams.linked_whole(row, base) for row in page], len(rows), asked)
 
 
 async def _found(parts: Parts, query: QueryParams, who: Caller) -> list[Document]:

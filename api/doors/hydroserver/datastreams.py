@@ -9,11 +9,12 @@ from typing import Any
 
 from fastapi import Request, Response
 from pydantic.alias_generators import to_snake
-from starlette.datastructures import QueryParams
 
 from api.append import append
 from api.bodies.points import stamped
+from api.doors.datareservoir.words import base_of
 from api.doors.hydroserver import bodies, documents, pages, permission, statistics, things, vocabularies, workspaces
+from api.doors.hydroserver.attachments import linked
 from api.doors.hydroserver.contents import delete_datastreams
 from api.doors.hydroserver.documents import Body, Document
 from api.doors.hydroserver.tags import tags_of
@@ -41,12 +42,15 @@ async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
     if await parts.catalog.learn_id(who.tenant, ident) is not None or await documents.found(parts, who, NOUN, ident) is not None:
         raise Conflict("datastream-there", f"there is a series {ident} already: leave the id out, and one is made")
     series = SeriesDefined(series_id=ident, tenant=who.tenant, value_type="number", **await _described(parts, who, body))
-    return await _told_one(parts, who, await documents.put_new(parts, who, NOUN, ident, body, series))
+    document = await documents.put_new(parts, who, NOUN, ident, body, series)
+    return linked_whole(await _told_one(parts, who, document), base_of(parts, request))
 
 
-async def read(parts: Parts, query: QueryParams, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
-    row = await _told_one(parts, who, await permission.datastream(parts, who, ident, "view"))
-    return dict((await expanded(parts, who, [row]))[0]) if pages.flag(query, "expand_related") else row
+async def read(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
+    row: pages.Row = await _told_one(parts, who, await permission.datastream(parts, who, ident, "view"))
+    if pages.flag(request.query_params, "expand_related"):
+        (row,) = await expanded(parts, who, [row])
+    return linked_whole(row, base_of(parts, request))
 
 
 async def change(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
@@ -65,7 +69,7 @@ async def change(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) 
     if was != now:
         stamp = guarded(who.stamp(parts.clock, b""))
         await append(parts, single(SeriesDescribed(series_id=ident, **now, **stamped(who.tenant, stamp))), "view")
-    return await _told_one(parts, who, after)
+    return linked_whole(await _told_one(parts, who, after), base_of(parts, request))
 
 
 async def delete(parts: Parts, who: Caller, ident: uuid.UUID) -> Response:
@@ -90,6 +94,12 @@ async def expanded(parts: Parts, who: Caller, rows: Sequence[pages.Row]) -> list
             one = there.get(uuid.UUID(row[name]))
             row[name.removesuffix("Id")] = None if one is None else tell(one)
     return list(found)
+
+
+def linked_whole(row: pages.Row, base: str) -> dict[str, Any]:
+    """With links to its files, and to its thing's where that is told."""
+    whole = linked(row, NOUN, base)
+    return whole | ({"thing": linked(row["thing"], "thing", base)} if row.get("thing") else {})
 
 
 async def _told_one(parts: Parts, who: Caller, one: Document) -> dict[str, Any]:

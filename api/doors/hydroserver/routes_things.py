@@ -31,7 +31,7 @@ def _things(routes: APIRouter, parts: Parts) -> None:
     @routes.get(_THINGS)
     async def listed(request: Request, who: Who) -> Response:
         """The things that the caller may see."""
-        return await things.listed(parts, request.query_params, who)
+        return await things.listed(parts, request, who)
 
     @routes.post(_THINGS, status_code=201)
     async def create(request: Request, who: Who) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _things(routes: APIRouter, parts: Parts) -> None:
     @routes.get(one)
     async def read(thing_id: str, request: Request, who: Who) -> dict[str, Any]:
         """One thing."""
-        return await things.read(parts, request.query_params, who, ident_of(thing_id, "thing"))
+        return await things.read(parts, request, who, ident_of(thing_id, "thing"))
 
     @routes.patch(one)
     async def change(thing_id: str, request: Request, who: Who) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _datastreams(routes: APIRouter, parts: Parts) -> None:
     @routes.get(_DATASTREAMS)
     async def listed(request: Request, who: Who) -> Response:
         """The datastreams that the caller may see."""
-        return await datastream_lists.listed(parts, request.query_params, who)
+        return await datastream_lists.listed(parts, request, who)
 
     @routes.post(_DATASTREAMS, status_code=201)
     async def create(request: Request, who: Who) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _datastreams(routes: APIRouter, parts: Parts) -> None:
     @routes.get(one)
     async def read(datastream_id: str, request: Request, who: Who) -> dict[str, Any]:
         """One datastream, with how many observations it has, and from when to when."""
-        return await datastreams.read(parts, request.query_params, who, ident_of(datastream_id, "datastream"))
+        return await datastreams.read(parts, request, who, ident_of(datastream_id, "datastream"))
 
     @routes.patch(one)
     async def change(datastream_id: str, request: Request, who: Who) -> dict[str, Any]:

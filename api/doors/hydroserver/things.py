@@ -10,8 +10,10 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.datastructures import QueryParams
 
+from api.doors.datareservoir.words import base_of
 from api.doors.hydroserver import bodies, documents, pages, permission, workspaces
-from api.doors.hydroserver.contents import delete_datastreams
+from api.doors.hydroserver.attachments import linked
+from api.doors.hydroserver.contents import attached, delete_datastreams
 from api.doors.hydroserver.documents import Body, Document
 from api.doors.hydroserver.grants import Rights
 from api.doors.hydroserver.tags import tagged, tags_of
@@ -38,18 +40,19 @@ async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
     return told(await documents.put_new(parts, who, NOUN, new_ident(said), bodies.checked(bodies.Thing, said) | more))
 
 
-async def listed(parts: Parts, query: QueryParams, who: Caller) -> Response:
+async def listed(parts: Parts, request: Request, who: Caller) -> Response:
+    query, base = request.query_params, base_of(parts, request)
     asked = pages.asked_of(query, ORDERABLE)
     held = await permission.standings(parts, who)
     found = [one for one in await documents.all_of(parts, who, NOUN) if _seen(one, held) and _wanted(one, query)]
     rows = pages.ordered([told(one) for one in found], asked, PLACES)
-    page = pages.cut(rows, asked)
+    page: list[pages.Row] = [linked(row, NOUN, base) for row in pages.cut(rows, asked)]
     return pages.answer(await _expanded(parts, who, page) if pages.flag(query, "expand_related") else page, len(rows), asked)
 
 
-async def read(parts: Parts, query: QueryParams, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
-    row = told(await permission.thing(parts, who, ident, "view"))
-    return dict((await _expanded(parts, who, [row]))[0]) if pages.flag(query, "expand_related") else row
+async def read(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
+    row = linked(told(await permission.thing(parts, who, ident, "view")), NOUN, base_of(parts, request))
+    return dict((await _expanded(parts, who, [row]))[0]) if pages.flag(request.query_params, "expand_related") else row
 
 
 async def change(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
@@ -59,13 +62,13 @@ async def change(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) 
     def alter(body: Body) -> Body:
         return body | bodies.checked(bodies.Thing, said, body) | {"location": _location(said, body["location"])}
 
-    return told(await documents.change(parts, who, NOUN, ident, alter))
+    return linked(told(await documents.change(parts, who, NOUN, ident, alter)), NOUN, base_of(parts, request))
 
 
 async def delete(parts: Parts, who: Caller, ident: uuid.UUID) -> Response:
-    await permission.thing(parts, who, ident, "edit")
+    found = await permission.thing(parts, who, ident, "edit")
     await delete_datastreams(parts, who, await documents.all_of(parts, who, "datastream", thingId=str(ident)))
-    await documents.delete(parts, who, [(NOUN, str(ident))])
+    await documents.delete(parts, who, [*attached(found), (NOUN, str(ident))])
     return Response(status_code=204)
 
 

@@ -16,15 +16,24 @@ from varve.clock import new_id
 from varve.errors import Incorrect, NotFound
 
 PREFIX = "/api/data"
-WORDING = Wording(owns=lambda path: path.startswith(f"{PREFIX}/"), body=body_under("detail"))
+SENSOR_THINGS = "/api/sensorthings"
+NOT_SERVED = (*(f"{PREFIX}/{one}" for one in ("monitoring", "products", "quality-control")), SENSOR_THINGS)
+WORDING = Wording(owns=lambda path: path.startswith((f"{PREFIX}/", f"{SENSOR_THINGS}/")), body=body_under("detail"))
 BODY_MB_MAX = 1
-BAD_REQUEST = 400
+BAD_REQUEST, NOT_IMPLEMENTED = 400, 501
 
 
 def bad(code: str, words: str) -> Incorrect:
     """What HydroServer answers with 400: well-formed, and it cannot be."""
     refused = Incorrect(code, words)
     refused.status = BAD_REQUEST
+    return refused
+
+
+def not_served(rest: str) -> Incorrect:
+    words = "monitoring, data products, quality control and SensorThings are not served here"
+    refused = Incorrect("not-served", f"{words} ({rest[:60]}): observations, tasks that load them, and their metadata are")
+    refused.status = NOT_IMPLEMENTED
     return refused
 
 
