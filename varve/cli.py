@@ -13,6 +13,7 @@ import typer
 
 from varve.cli_files import export_series, import_series
 from varve.cli_letters import letters
+from varve.cli_load import load_file
 from varve.cli_options import DataOption, HostOption, PortOption, connected, read_settings, say, url_of, with_store
 from varve.cli_purge import purge
 from varve.cli_users import tenants, users
@@ -220,6 +221,7 @@ def generations(
 
 app.command("export")(export_series)
 app.command("import")(import_series)
+app.command("load")(load_file)
 app.command()(purge)
 
 

@@ -3,6 +3,7 @@
 Before: csv_source.py and json_source.py make them. After: the runner, `varve load` and the page's upload append them.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 REJECTED_LISTED_MAX = 100  # of a chunk
+VALUES_MAX = 200_000  # of a chunk, so that it is one record on the log
+_INSTANT = pa.timestamp("ns", "UTC")
 
 
 class Rejected(NamedTuple):
@@ -39,3 +42,26 @@ class Chunk:
     rows_read: int
     rejected: tuple[Rejected, ...] = ()
     rejected_count: int = 0
+
+
+def rows_at_once(columns: int) -> int:
+    return max(1, min(100_000, VALUES_MAX // max(1, columns)))
+
+
+def points_of(chunk: Chunk, series: Mapping[str, str | uuid.UUID]) -> list[pa.Table]:
+    """Bodies of POST /api/v1/points: what the source identifiers hold goes to series by key, or by id. Empty cells are no points."""
+    by_key = {name: one for name, one in series.items() if isinstance(one, str)}
+    by_id = {name: str(one) for name, one in series.items() if isinstance(one, uuid.UUID)}
+    tables = [_points(chunk, named, column) for named, column in ((by_key, "series"), (by_id, "series_id")) if named]
+    return [table for table in tables if table.num_rows]
+
+
+def _points(chunk: Chunk, named: Mapping[str, str], column: str) -> pa.Table:
+    times = pa.array(chunk.valid_time).cast(_INSTANT)
+    parts = [(times, chunk.values[name]) for name in named]
+    kept = [(at, values) if not values.null_count else (at.filter(values.is_valid()), values.drop_null()) for at, values in parts]
+    which = np.repeat(np.arange(len(kept), dtype=np.int32), [len(at) for at, _ in kept])
+    names = pa.DictionaryArray.from_arrays(which, pa.array(list(named.values())))
+    return pa.table(
+        {column: names, "valid_time": pa.concat_arrays([at for at, _ in kept]), "value": pa.concat_arrays([values for _, values in kept])}
+    )

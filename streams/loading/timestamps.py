@@ -112,7 +112,7 @@ def _by_pattern(texts: pa.Array, pattern: Pattern) -> tuple[Int64s, Bools, Bools
     def number(name: str, default: int = 0) -> Int64s:
         if name not in fields:
             return np.full(count, default, np.int64)
-        words = fields[name]
+        words = pc.utf8_ltrim_whitespace(fields[name]) if name == "d" else fields[name]
         empty = pc.equal(words, "")
         whole = pc.if_else(empty, str(default), words) if pc.any(empty).as_py() else words
         return _whole(pc.fill_null(whole.cast(pa.int64()), default))

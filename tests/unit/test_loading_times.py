@@ -109,6 +109,11 @@ def test_fractions_may_differ_from_row_to_row() -> None:
     assert with_format == ["2024-01-15T08:30:00Z", "2024-01-15T08:30:00.5Z"]
 
 
+def test_a_day_may_have_a_space_before_it() -> None:
+    assert read(["Jan  5 2024", "Jan 15 2024"], timestamp_format="%b %d %Y") == ["2024-01-05T00:00:00Z", "2024-01-15T00:00:00Z"]
+    assert read(["1/ 5/2024"], timestamp_format="%m/%d/%Y") == ["2024-01-05T00:00:00Z"]
+
+
 def test_a_format_that_ends_in_a_zone_names_it() -> None:
     zone = {"timezone_type": "iana", "timezone": "America/Denver"}
     assert read(["2024-01-15T08:30:00Z"], timestamp_format="%Y-%m-%dT%H:%M:%SZ", **zone) == ["2024-01-15T08:30:00Z"]

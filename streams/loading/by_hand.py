@@ -1,0 +1,103 @@
+"""A file that a person has, chunk by chunk into a running Varve: what came in, what was empty, what was rejected and why.
+
+Before: varve/cli_load.py. After: reading.py parses while the chunk before is sent, over HTTP. Each chunk has a key derived from the
+file's bytes, how they are read and its number: a load that is run again counts once (I3).
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from streams.loading.chunks import Chunk, Rejected, points_of
+from streams.loading.reading import read
+from streams.loading.specs import Source
+from varve.client_http import Line
+from varve.client_progress import Advance
+from varve.errors import NotFound, VarveError
+from varve.series_files import digest_of
+
+LISTED_MAX = 1_000
+_SAMPLE_BYTES = 1 << 20
+
+
+@dataclass
+class Loaded:
+    """rows: of the source. values: by source identifier, those that came in. rejected: the first of rejected_count."""
+
+    rows: int = 0
+    values: dict[str, int] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    rejected_count: int = 0
+
+    def add(self, chunk: Chunk) -> None:
+        self.rows += chunk.rows_read
+        for name, column in chunk.values.items():
+            self.values[name] = self.values.get(name, 0) + len(column) - column.null_count
+        self.rejected += chunk.rejected[: LISTED_MAX - len(self.rejected)]
+        self.rejected_count += chunk.rejected_count
+
+    @property
+    def values_all(self) -> int:
+        return sum(self.values.values())
+
+
+def load(
+    line: Line | None, path: Path, source: Source, series: Mapping[str, str | uuid.UUID], changed_by: str | None, advance: Advance
+) -> Loaded:
+    """line None: the file is looked at, and nothing is sent."""
+    if not path.is_file():
+        raise NotFound("file-missing", f"{path}: there is no such file")
+    said = source.model_dump_json(exclude={"url", "header_value"}), sorted((name, str(one)) for name, one in series.items()), changed_by
+    digest = hashlib.sha256(repr((digest_of(path), said)).encode()).hexdigest()[:40]
+    done = Loaded()
+    with ThreadPoolExecutor(1) as sender:  # in order: of two rows for one time the later counts
+        flying: Future[None] | None = None
+        try:
+            for number, (chunk, tables) in enumerate(_prepared(path, source, series)):
+                if flying is not None:
+                    flying.result()
+                flying = sender.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk) if line else None
+                done.add(chunk)
+                advance(chunk.rows_read)
+            if flying is not None:
+                flying.result()
+        except VarveError as refusal:
+            raise _placed(refusal, path) from None
+    if line is not None:
+        line.wait_for()
+    return done
+
+
+def rows_about(path: Path) -> int | None:
+    """By the lines of its beginning."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE_BYTES)
+    lines = head.count(b"\n")
+    return round(path.stat().st_size / len(head) * lines) if lines else None
+
+
+def _prepared(path: Path, source: Source, series: Mapping[str, str | uuid.UUID]) -> Iterator[tuple[Chunk, list[pa.Table]]]:
+    for chunk in read(path, source, list(series)):
+        yield chunk, points_of(chunk, series)
+
+
+def _send(line: Line, tables: list[pa.Table], changed_by: str | None, key: str, chunk: Chunk) -> None:
+    for part, table in enumerate(tables):
+        try:
+            line.write("POST", "/api/v1/points", table, {"wait": "log", "changed_by": changed_by}, f"{key}-{part}")
+        except VarveError as refusal:
+            words = (
+                f"{refusal.message}\nlines {chunk.lines[0]} to {chunk.lines[-1]} were refused; those before are loaded, those after are not"
+            )
+            raise type(refusal)(refusal.code, words, refusal.rows) from None
+
+
+def _placed(refusal: VarveError, path: Path) -> VarveError:
+    return type(refusal)(refusal.code, f"{path}: {refusal.message}", refusal.rows)
