@@ -86,6 +86,8 @@ def test_a_datastream_is_a_series_of_the_same_id(http: httpx.Client, workspace: 
     changed = told(http.patch(f"{API}/datastreams/{one['id']}", json={"name": "Stage", "valueCount": 7}))
     assert changed["name"] == "Stage" and changed["valueCount"] != 7
     assert told(http.get(f"/api/v1/series/{one['id']}"))["name"] == "Stage"
+    told(http.patch(f"{API}/units/{one['unitId']}", json={"symbol": "K"}))
+    assert told(http.get(f"/api/v1/series/{one['id']}"))["unit"] == "K"
     assert http.delete(f"{API}/datastreams/{one['id']}").status_code == 204
     assert http.get(f"/api/v1/series/{one['id']}").status_code == 404
     assert refused(http.get(f"{API}/datastreams/{one['id']}"), 404)
@@ -288,10 +290,10 @@ def test_things_are_found_by_place_and_kind(http: httpx.Client, workspace: str) 
 def test_of_many_changes_at_once_none_is_lost(http: httpx.Client, workspace: str) -> None:
     thing = made(http, "things", thing_of(workspace, tags=[]))
     url = f"{API}/things/{thing['id']}/tags"
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda number: http.post(url, json={"key": f"k{number}", "value": "v"}).status_code, range(8)))
-    assert answers == [201] * 8
-    assert {tag["key"] for tag in told(http.get(url))} == {f"k{number}" for number in range(8)}
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda number: http.post(url, json={"key": f"k{number}", "value": "v"}).status_code, range(16)))
+    assert answers == [201] * 16
+    assert {tag["key"] for tag in told(http.get(url))} == {f"k{number}" for number in range(16)}
 
 
 def test_an_id_of_ones_own_is_taken_once(http: httpx.Client, workspace: str) -> None:

@@ -163,6 +163,16 @@ def test_a_workspaces_key_opens_no_other_door(cast: Cast) -> None:
             assert "is for HydroServer's routes" in answer.text
 
 
+def test_a_session_of_a_workspaces_key_is_confined_as_the_key_is(cast: Cast) -> None:
+    path = f"workspaces/{cast.ids['private']}/api-keys"
+    new = posted(cast.clients["owner"], path, {"name": "session", "roleId": VIEWER})
+    account = {"email": f"key-{new['id']}@workspace.example.com", "password": new["key"]}
+    token = cast.guarded.operator.post("/api/auth/app/session", json=account).json()["meta"]["session_token"]
+    with httpx.Client(base_url=cast.guarded.served.url, headers={"Authorization": f"Bearer {token}"}) as session:
+        assert session.get(f"{API}/workspaces/{cast.ids['private']}").status_code == 200
+        assert session.get("/api/v1/series").status_code == 403
+
+
 def test_a_key_is_shown_once_changed_regenerated_and_taken_back(cast: Cast) -> None:
     owner, path = cast.clients["owner"], f"{API}/workspaces/{cast.ids['private']}/api-keys"
     new = told(owner.post(path, json={"name": "logger", "roleId": LOADER, "description": "at the dam"}), 201)

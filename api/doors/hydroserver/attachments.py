@@ -106,7 +106,7 @@ async def _received(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
         if not isinstance(file, UploadFile) or not kind:
             raise Incorrect("form-incorrect", "send multipart/form-data with file and file_attachment_type")
         name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
-        if not 1 <= len(name) <= _NAME_LENGTH_MAX or len(kind) > _TYPE_LENGTH_MAX:
+        if name in ("", ".", "..") or len(name) > _NAME_LENGTH_MAX or len(kind) > _TYPE_LENGTH_MAX:
             words = f"file: a name of 1 to {_NAME_LENGTH_MAX} characters; file_attachment_type: {_TYPE_LENGTH_MAX} at most"
             raise Incorrect("attachment-name", words)
         content = base64.b64encode(await file.read()).decode()

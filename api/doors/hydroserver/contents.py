@@ -13,7 +13,7 @@ from api.request import Caller
 from varve.events import Event, SeriesDeleted
 
 VOCABULARIES = ("observed-property", "unit", "sensor", "processing-level", "result-qualifier")
-LOADING = ("task-run", "ingestion-task", "data-connection")
+LOADING = ("ingestion-task", "data-connection")
 
 
 async def delete_contents(parts: Parts, who: Caller, workspace_id: uuid.UUID) -> None:
@@ -35,7 +35,8 @@ async def delete_datastreams(parts: Parts, who: Caller, found: Sequence[Document
     """With their series and files."""
     series: list[Event] = [SeriesDeleted(series_id=one.id, tenant=who.tenant) for one in found]
     files = [file for one in found for file in attached(one)]
-    await documents.delete(parts, who, [*files, *(("datastream", str(one.id)) for one in found)], *series)
+    gone = documents.deletions(who, [*files, *(("datastream", str(one.id)) for one in found)])
+    await documents.write(parts, who, [*series, *gone])
 
 
 def attached(one: Document) -> list[tuple[str, str]]:

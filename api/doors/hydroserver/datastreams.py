@@ -28,7 +28,7 @@ from varve.record import single
 
 NOUN = "datastream"
 REFERENCES = {family.named: family for family in vocabularies.FAMILIES if family.named}
-DESCRIPTION_MAX, UNIT_MAX = 4_096, 128  # of a series
+DESCRIPTION_LENGTH_MAX = 4_096  # of a series
 
 
 async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
@@ -126,5 +126,5 @@ async def _reference(parts: Parts, who: Caller, said: Mapping[str, Any], name: s
 async def _described(parts: Parts, who: Caller, body: Body) -> dict[str, Any]:
     """What the series is called."""
     unit = await documents.found(parts, who, "unit", uuid.UUID(body["unitId"]))
-    symbol = None if unit is None else unit.body["symbol"][:UNIT_MAX]
-    return {"name": body["name"], "description": body["description"][:DESCRIPTION_MAX], "unit": symbol}
+    symbol = None if unit is None else unit.body["symbol"][: vocabularies.UNIT_LENGTH_MAX]
+    return {"name": body["name"], "description": body["description"][:DESCRIPTION_LENGTH_MAX], "unit": symbol}

@@ -25,7 +25,7 @@ from varve.series import entity_id
 
 IDS_MAX = 2_000  # bound into one query
 EVENTS_MAX = 500  # of one record
-TRIES_MAX = 8
+TRIES_MAX = 32  # each time somebody else's change came first
 Body = dict[str, Any]
 
 
@@ -106,13 +106,20 @@ async def change(parts: Parts, who: Caller, noun: str, ident: uuid.UUID, alter: 
     raise Conflict("document-busy", f"{noun} {ident}: others changed it at the same time, {TRIES_MAX} times over: try again")
 
 
-async def delete(parts: Parts, who: Caller, gone: Sequence[tuple[str, str]], *more: Event) -> None:
-    """gone: noun and id of each, in order, which counts where they do not fit into one record; more: events before them."""
-    pending: list[Event] = [*more, *(EntityDeleted(kind=kind_of(noun), id=ident, tenant=who.tenant) for noun, ident in gone)]
-    for at in range(0, len(pending), EVENTS_MAX):
-        stamp = _stamp(parts, who)
+async def delete(parts: Parts, who: Caller, gone: Sequence[tuple[str, str]]) -> None:
+    """gone: noun and id of each; what is not there any more is as well."""
+    await write(parts, who, deletions(who, gone))
+
+
+def deletions(who: Caller, gone: Iterable[tuple[str, str]]) -> list[Event]:
+    return [EntityDeleted(kind=kind_of(noun), id=ident, tenant=who.tenant) for noun, ident in gone]
+
+
+async def write(parts: Parts, who: Caller, events: Sequence[Event]) -> None:
+    """In this order, which counts where they do not fit into one record."""
+    for at in range(0, len(events), EVENTS_MAX):
         with suppress(ConditionFailed):  # somebody else deleted it
-            await append(parts, _record(who, stamp, None, pending[at : at + EVENTS_MAX]), "view")
+            await append(parts, _record(who, _stamp(parts, who), None, events[at : at + EVENTS_MAX]), "view")
 
 
 def unknown(noun: str, ident: object) -> NotFound:

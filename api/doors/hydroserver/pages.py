@@ -32,8 +32,7 @@ class Asked:
 
 
 def asked_of(query: QueryParams, orderable: Collection[str]) -> Asked:
-    page, size = number(query, "page"), number(query, "page_size")
-    page, size = 1 if page is None else int(page), PAGE_SIZE if size is None else int(size)
+    page, size = whole(query, "page", 1), whole(query, "page_size", PAGE_SIZE)
     if page < 1 or not 0 <= size <= PAGE_SIZE_MAX:
         raise Incorrect(
             "page-incorrect", f"page begins at 1, page_size is 0 to {PAGE_SIZE_MAX}: page={page}, page_size={size} is not there"
@@ -105,6 +104,11 @@ def flag(query: QueryParams, name: str) -> bool | None:
 def number(query: QueryParams, name: str) -> float | None:
     text = _single(query, name)
     return None if text is None else _parsed(name, text, float, "a number")
+
+
+def whole(query: QueryParams, name: str, default: int) -> int:
+    text = _single(query, name)
+    return default if text is None else int(_parsed(name, text, int, "a whole number"))
 
 
 def instant(query: QueryParams, name: str) -> int | None:

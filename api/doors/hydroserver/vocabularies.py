@@ -18,6 +18,9 @@ from api.doors.hydroserver.words import new_ident, object_of
 from api.parts import Parts
 from api.request import Caller
 from varve.errors import Conflict, Incorrect
+from varve.events import SeriesDescribed
+
+UNIT_LENGTH_MAX = 128  # of a series
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,12 @@ async def read(parts: Parts, query: QueryParams, who: Caller, family: Family, id
 
 
 async def change(parts: Parts, request: Request, who: Caller, family: Family, ident: uuid.UUID) -> dict[str, Any]:
-    await _one(parts, who, family, ident, "edit")
+    before = await _one(parts, who, family, ident, "edit")
     said = await object_of(request)
-    return told(await documents.change(parts, who, family.noun, ident, lambda body: body | bodies.checked(family.model, said, body)))
+    after = await documents.change(parts, who, family.noun, ident, lambda body: body | bodies.checked(family.model, said, body))
+    if family.noun == "unit" and after.body["symbol"] != before.body["symbol"]:
+        await _rename_units(parts, who, after)
+    return told(after)
 
 
 async def delete(parts: Parts, who: Caller, family: Family, ident: uuid.UUID) -> Response:
@@ -112,6 +118,13 @@ async def _one(parts: Parts, who: Caller, family: Family, ident: uuid.UUID, need
 
 def _seen(one: Document, held: Mapping[uuid.UUID, Any]) -> bool:
     return one.body["workspaceId"] is None or held.get(one.uuid("workspaceId"), frozenset()) >= LOOK
+
+
+async def _rename_units(parts: Parts, who: Caller, unit: Document) -> None:
+    """Of the series of its datastreams."""
+    found = await documents.all_of(parts, who, "datastream", unitId=str(unit.id))
+    symbol = unit.body["symbol"][:UNIT_LENGTH_MAX]
+    await documents.write(parts, who, [SeriesDescribed(series_id=one.id, tenant=who.tenant, unit=symbol) for one in found])
 
 
 async def _used_by(parts: Parts, query: QueryParams, who: Caller, family: Family) -> set[str] | None:
