@@ -27,7 +27,8 @@ class Known:
 
 @pytest.fixture(scope="session")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
-    environment = {"VARVE_ACCESS__ENABLED": "1", "VARVE_ACCESS__PUBLIC_URL": "http://timetric.com,https://timetric.com"}
+    public = "http://timetric.com,https://timetric.com"
+    environment = {"VARVE_ACCESS__ENABLED": "1", "VARVE_ACCESS__PUBLIC_URL": public, "VARVE_LOADING__ALLOW_PRIVATE": "1"}
     up = start_up(tmp_path_factory.mktemp("known") / "varve-data", environment)
     try:
         token = operator_token(Settings(data=up.data), time.time())
