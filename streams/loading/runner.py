@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streams.loading.moments import said_time
-from streams.loading.service import CONNECTION, RUN, TASK, Condition, Service, Sources, Wake
-from streams.loading.tasks import Run, run_of
+from streams.loading.service import CONNECTION, RUN, TASK, TURN, Condition, Service, Sources, Wake
+from streams.loading.tasks import Run, run_of, turn_document, turn_of
 from varve.clock import Clock
 from varve.errors import Fault, Incorrect, NotFound, Unavailable, VarveError
 
@@ -42,6 +42,7 @@ class Job:
     url: str
     mappings: Sequence["Mapped"]
     since: Mapping[uuid.UUID, int | None]
+    base: str
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Runner:
         found = await self._service.read(wake.tenant, RUN, f"{wake.task}/{wake.run}")
         if found is None or found.body is None or (run := run_of(found)).status != "PENDING" or wake.run in self.active:
             return
-        job, refusal = await self._job(run)
+        job, refusal = await self._job(run, wake.turn)
         mine = await self._claim(run, wake.turn, job)
         if mine is None:
             return
@@ -89,8 +90,10 @@ class Runner:
     async def _claim(self, run: Run, turn: int, job: Job | None) -> Active | None:
         heard = self._clock.monotonic()
         started = {"status": "STARTED", "startedAt": said_time(self._clock.now()), "runner": self._me, "turn": turn}
-        since = {} if job is None else {str(ident): None if end is None else str(end) for ident, end in job.since.items()}
-        body = {**run.body, **started, "since": since}
+        body = {**run.body, **started}
+        if job is not None:
+            body["since"] = {str(ident): None if end is None else str(end) for ident, end in job.since.items()}
+            body["base"] = job.base
         version = await self._service.put(run.tenant, RUN, run.document, body, Condition(run.version))
         return None if version is None else Active(run, body, version, heard)
 
@@ -126,7 +129,7 @@ class Runner:
             for table in rows_of(chunk, job.mappings, job.since, tally):
                 body = arrow_bytes(table)
                 await self._refuse_if_lost(mine)
-                await self._service.append(mine.run.tenant, body, key_of(mine.run.root, body))
+                await self._service.append(mine.run.tenant, body, key_of(job.base, body))
 
     async def _refuse_if_lost(self, mine: Active) -> None:
         """Before every append: who slept must hear first whether the run is still his."""
@@ -166,7 +169,7 @@ class Runner:
             await self._look(mine)
         raise LostError("another one has ended it")
 
-    async def _job(self, run: Run) -> tuple[Job | None, VarveError | None]:
+    async def _job(self, run: Run, turn: int) -> tuple[Job | None, VarveError | None]:
         """Or why there is nothing to load: the run is claimed all the same, and says so."""
         from streams.loading.jobs import address, mappings_of, source_in
 
@@ -178,9 +181,10 @@ class Runner:
             if connection is None or connection.body is None:
                 raise NotFound("connection-gone", "The task's data connection was deleted: give the task another one.")
             mappings = mappings_of(task.body)
-            since = await self._since(run, [mapping.series_id for mapping in mappings])
+            first = await self._first(run, turn)
+            since = await self._since(first, [mapping.series_id for mapping in mappings])
             source = source_in(connection.body, self._service.opened)
-            return Job(source, address(source, task.body, since, self._clock.now()), mappings, since), None
+            return Job(source, address(source, task.body, since, self._clock.now()), mappings, since, first.base), None
         except ServiceAway:
             raise
         except (Incorrect, NotFound) as refusal:
@@ -189,12 +193,24 @@ class Runner:
             _say.exception("run %s of task %s failed", run.id, run.task)
             return None, _defect(error)
 
-    async def _since(self, run: Run, series: Sequence[uuid.UUID]) -> dict[uuid.UUID, int | None]:
-        """Where each series ended when the first attempt began."""
-        said = run.body.get("since") or {}
-        before = {uuid.UUID(ident): None if end is None else int(end) for ident, end in said.items()}
+    async def _first(self, run: Run, turn: int) -> Run:
+        """The run from whose ends this one counts: an attempt at it, or the run before where that did not end well. What a source tells
+        need not be in order of time: behind the end of what was loaded there may be rows before it that were not."""
+        if run.body.get("since") is not None or turn < 2:
+            return run
+        found = await self._service.read(run.tenant, TURN, turn_document(run.task, turn - 1))
+        if found is None or found.body is None:
+            return run
+        before = await self._service.read(run.tenant, RUN, f"{run.task}/{turn_of(found).run}")
+        if before is None or before.body is None or before.body["status"] != "FAILURE" or before.body.get("since") is None:
+            return run
+        return run_of(before)
+
+    async def _since(self, first: Run, series: Sequence[uuid.UUID]) -> dict[uuid.UUID, int | None]:
+        said = first.body.get("since") or {}
+        before = {ident: None if said[str(ident)] is None else int(said[str(ident)]) for ident in series if str(ident) in said}
         unsaid = [ident for ident in series if ident not in before]
-        return before | (dict(await self._service.ends(run.tenant, unsaid)) if unsaid else {})
+        return before | (dict(await self._service.ends(first.tenant, unsaid)) if unsaid else {})
 
 
 def _defect(error: Exception) -> Fault:

@@ -84,6 +84,11 @@ class Run:
         return str(self.body.get("root") or self.id)
 
     @property
+    def base(self) -> str:
+        """The run from whose ends of series this one counts, and whose keys its rows have: its first attempt, or one before that failed."""
+        return str(self.body.get("base") or self.root)
+
+    @property
     def runner(self) -> str:
         return str(self.body.get("runner") or "")
 
@@ -139,7 +144,7 @@ def new_run(task: str, requested: int, due: int | None = None) -> dict[str, Any]
 
 def again(run: Run, requested: int) -> dict[str, Any]:
     """The next attempt at a run that was lost: it counts from the same ends of series, so that nothing is added twice."""
-    kept = {name: run.body[name] for name in ("due", "since") if run.body.get(name) is not None}
+    kept = {name: run.body[name] for name in ("due", "since", "base") if run.body.get(name) is not None}
     return new_run(run.task, requested) | kept | {"attempt": run.attempt + 1, "root": run.root}
 
 
