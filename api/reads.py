@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from api.answer import Form
 from api.catalog import Catalog
 from api.cursor import Cursor, question_of, read_cursor
+from api.extents import Extents
 from api.listings import SeriesFilter, deletion_row, entity_row, run_row
 from api.lookups import Cell, CellState, Lookups
 from api.store_calls import StoreCalls
 from api.verdict import EventKey, OutcomeRow
 from api.views import Views
 from sink import rollups
+from sink.extents import Extent
 from sink.functions import Function
 from sink.periods import Grid
 from sink.queries.arrived import described
@@ -70,7 +72,7 @@ class Latest:
 class Reads:
     def __init__(self, calls: StoreCalls, lookups: Lookups, catalog: Catalog, views: Views, log_id: str, partitions: int) -> None:
         self._calls, self._lookups, self._catalog, self._views = calls, lookups, catalog, views
-        self._log_id, self._partitions = log_id, partitions
+        self._log_id, self._partitions, self._extents = log_id, partitions, Extents(calls)
 
     async def after(self, *tokens: str | None) -> None:
         for token in tokens:
@@ -139,6 +141,10 @@ class Reads:
     async def span(self, selection: Selection) -> tuple[int, int]:
         """[from, until): of the selection, or of what its series have."""
         return await self._calls.call(lambda store: rollups.span(store, selection))
+
+    async def extents(self, tenant: uuid.UUID, series: Sequence[uuid.UUID], now: float) -> dict[uuid.UUID, Extent]:
+        """How far each reaches. now: seconds of a clock that never goes back."""
+        return await self._extents.of(tenant, series, self.watermark(self._views.vector()), now)
 
     def watermark(self, vector: Mapping[int, int]) -> tuple[int, ...]:
         return tuple(vector.get(partition, 0) for partition in range(self._partitions))

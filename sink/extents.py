@@ -14,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sink.columns import Int64s, column, indexes
+from sink.observations import layers_of
 from sink.queries.extents import Near, in_gaps, near
 from sink.queries.flat import flat_of
-from sink.queries.layers import source
+from sink.queries.layers import Source, source
 from sink.queries.query import Query
 from sink.queries.selection import Selection
 from sink.reads import view_of
@@ -104,11 +105,19 @@ def _live(store: Store, selection: Selection, gaps: Gaps, span: tuple[int, int])
     assert selection.series is not None
     bound: dict[str, Any] = {}
     condition = near(_groups(selection.series, gaps, span), bound)
-    view = view_of(store, selection)
-    flat = flat_of(selection, source(selection, view.hiding).narrowed([condition]), view.folded)
+    layers, folded = _layers(store, selection)
+    flat = flat_of(selection, layers.narrowed([condition]), folded)
     named = [selection.series[at] for at in gaps.series.tolist()]
     asked = in_gaps(Query(flat.sql, flat.parameters | bound), list(zip(named, gaps.from_.tolist(), gaps.until.tolist(), strict=True)))
     return store.arrow(asked)
+
+
+def _layers(store: Store, selection: Selection) -> tuple[Source, bool]:
+    if selection.single is not None:
+        found = layers_of(store, selection)
+        return found.source, found.folded
+    view = view_of(store, selection)
+    return source(selection, view.hiding), view.folded
 
 
 def _groups(series: tuple[uuid.UUID, ...], gaps: Gaps, span: tuple[int, int]) -> list[Near]:

@@ -4,17 +4,19 @@ Before: HydroServer's door with a selection of one series. After: the store. Blo
 watermark vector (I9), so that what is told holds at the version that is told with it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sink.columns import column
-from sink.queries.layer import series_version
-from sink.queries.observations import Format, Observed, counted, times, told
+from sink.queries.layers import source
+from sink.queries.observations import Format, Layers, Observed, counted, times, told
 from sink.queries.query import Query
 from sink.queries.selection import Selection
-from sink.reads import view_of
+from sink.queries.steps import STEPS_MAX, hides_at, look, stepped
 from sink.store import Store
 from varve.instants import LATEST
 
@@ -33,37 +35,56 @@ class Standing:
 
 
 def page(store: Store, asked: Observed, form: Format, workspace_id: str) -> Query:
-    return told(asked, view_of(store, asked.selection), form, workspace_id)
+    return told(asked, layers_of(store, asked.selection), form, workspace_id)
 
 
 def count(store: Store, asked: Observed) -> int:
-    return int(store.rows(counted(asked, view_of(store, asked.selection)))[0]["count"])
+    return int(store.rows(counted(asked, layers_of(store, asked.selection)))[0]["count"])
 
 
 def standing(store: Store, selection: Selection) -> Standing:
-    assert selection.single is not None
-    found = store.rows(series_version(selection.tenant, selection.single, selection.watermark))
-    one, view = replace(selection, limit=1), view_of(store, selection)
-    ends = [store.rows(times(Observed(one, descending), view)) for descending in (False, True)]
-    begin, end = (int(rows[0]["at"]) if rows else None for rows in ends)
-    return Standing(int(found[0]["version"]) if found else 0, begin, end)
+    """One question, but where an end was deleted, or set to null."""
+    (found,) = store.rows(look(selection, ends=True))
+    layers = _layers(selection, found)
+    begin, end = (_edge(store, selection, layers, found, name) for name in ("first", "last"))
+    return Standing(int(found["version"] or 0), begin, end)
 
 
 def taken(store: Store, selection: Selection, instants: Instants) -> int | None:
     """The first of these times (UTC ns, rising) at which there is an observation."""
-    found, view = replace(selection, until=after(int(instants[-1])), limit=ROWS_AT_ONCE), view_of(store, selection)
-    from_ = int(instants[0])
+    found, from_ = replace(selection, until=after(int(instants[-1])), limit=ROWS_AT_ONCE), int(instants[0])
     while True:
-        there = column(store.arrow(times(Observed(replace(found, from_=from_)), view)), "at")
-        at = np.searchsorted(there, instants)
-        same = (at < len(there)) & (there[np.minimum(at, len(there) - 1)] == instants) if len(there) else np.zeros(len(instants), bool)
-        if same.any():
-            return int(instants[int(np.argmax(same))])
+        some = replace(found, from_=from_)
+        there = column(store.arrow(times(Observed(some), layers_of(store, some))), "at")
+        both = np.intersect1d(there, instants, assume_unique=True)
+        if len(both):
+            return int(both[0])
         if len(there) < ROWS_AT_ONCE:
             return None
         from_ = int(there[-1]) + 1
 
 
+def layers_of(store: Store, selection: Selection) -> Layers:
+    """selection: of one series, without bounds on known_time and recorded_time."""
+    return _layers(selection, store.rows(look(selection, ends=False))[0])
+
+
 def after(instant: int) -> int | None:
     """The end of a span that holds the instant as its last; None: there is nothing later."""
     return None if instant >= LATEST else instant + 1
+
+
+def _layers(selection: Selection, found: Mapping[str, Any]) -> Layers:
+    many = len(found["deletions"]) > STEPS_MAX
+    return Layers(source(selection, hiding=True) if many else stepped(selection, found["deletions"]), bool(found["partial"]))
+
+
+def _edge(store: Store, selection: Selection, layers: Layers, found: Mapping[str, Any], name: str) -> int | None:
+    """Where the first or the last observation is: in the outermost cell, or else looked for."""
+    if not found[name]:
+        return None
+    ((at, version, empty),) = found[name]
+    if not (layers.folded or empty or len(found["deletions"]) > STEPS_MAX or version < hides_at(found["deletions"], at)):
+        return int(at)
+    rows = store.rows(times(Observed(replace(selection, limit=1), name == "last"), layers))
+    return int(rows[0]["at"]) if rows else None

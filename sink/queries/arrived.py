@@ -40,6 +40,7 @@ LAYERS = Told(
 DELETIONS = Told(
     "deletions", "deletions", ("from", "until", "known_time", "recorded_time", "cause"), {"series_id": "UUID", "version": "UInt64"}
 )
+_TOUCHING = ("points", "deletions")
 _SHOWN = {
     "op": "['set', 'add', 'update'][t.op + 1]",
     "from": f"nullIf(t.`from`, {instant_place('no_start')})",
@@ -65,6 +66,14 @@ def arrived(what: Told, span: Span, after: Mapping[str, Any] | None, limit: int)
     conditions = "\n  AND ".join(where)
     page = f"ORDER BY {key}\nLIMIT 1 BY {key}\nLIMIT {{limit:UInt64}}"
     return Query(f"SELECT {listed}\nFROM {what.table} AS t\nWHERE {conditions}\n{page}", bound)
+
+
+def touched(since: tuple[int, ...], until: tuple[int, ...]) -> Query:
+    """tenant, series_id, of every tenant: to which a layer or a deletion came between the vectors; some twice."""
+    bound: dict[str, object] = {}
+    conditions = "\n  AND ".join(_between("t", since, until, bound))
+    each = [f"SELECT DISTINCT t.tenant AS tenant, t.series_id AS series_id\nFROM {table} AS t\nWHERE {conditions}" for table in _TOUCHING]
+    return Query("\nUNION ALL\n".join(each), bound)
 
 
 def described(tenant: uuid.UUID, since: tuple[int, ...], until: tuple[int, ...]) -> Query:

@@ -1,7 +1,7 @@
 """A series' observations as HydroServer tells them: the flat read's cells that have a value, either way in time, written by the store in
 each of its formats. Pure.
 
-Before: the view of sink/reads.py. After: HydroServer's door. A null says of a cell that it has no value: that is no observation.
+Before: the layers of sink/observations.py. After: HydroServer's door. A null says of a cell that it has no value: that is no observation.
 """
 
 import uuid
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sink.queries.fold import cells
-from sink.queries.layers import View, source
+from sink.queries.layers import Source
 from sink.queries.query import Query
 from sink.queries.selection import Selection
 
@@ -29,6 +29,14 @@ _OWN_DIGITS = 14
 
 
 @dataclass(frozen=True)
+class Layers:
+    """Those of a selection that nothing hides. folded: one is not a full set."""
+
+    source: Source
+    folded: bool
+
+
+@dataclass(frozen=True)
 class Observed:
     """selection: of one series; its limit and offset count observations. codes: those that have one of these; empty: all."""
 
@@ -37,7 +45,7 @@ class Observed:
     codes: tuple[str, ...] = ()
 
 
-def told(asked: Observed, view: View, form: Format, workspace_id: str) -> Query:
+def told(asked: Observed, layers: Layers, form: Format, workspace_id: str) -> Query:
     """The columns of FIELDS; of a record also its ids."""
     ident, more = asked.selection.single, dict[str, Any]()
     assert ident is not None
@@ -45,18 +53,18 @@ def told(asked: Observed, view: View, form: Format, workspace_id: str) -> Query:
     if form == "record":
         listed = [f"{_id_of()} AS id", "{workspace:String} AS workspaceId", "{datastream:String} AS datastreamId", *listed]
         more = {"workspace": workspace_id, "datastream": str(ident), "own_first": _own(ident)[:2], "own_rest": _own(ident)[2:]}
-    query = _observations(asked, view, listed)
+    query = _observations(asked, layers, listed)
     return Query(query.sql, query.parameters | more)
 
 
-def times(asked: Observed, view: View) -> Query:
+def times(asked: Observed, layers: Layers) -> Query:
     """at: UTC ns of each."""
-    return _observations(asked, view, [f"{_NS} AS at"])
+    return _observations(asked, layers, [f"{_NS} AS at"])
 
 
-def counted(asked: Observed, view: View) -> Query:
+def counted(asked: Observed, layers: Layers) -> Query:
     """count, of all pages."""
-    table, bound = _cells(asked, view)
+    table, bound = _cells(asked, layers)
     return Query(f"SELECT count() AS count\nFROM {table} AS o\nWHERE {_shown(asked, bound)}", bound)
 
 
@@ -74,8 +82,8 @@ def valid_time_of(series: uuid.UUID, ident: uuid.UUID) -> int | None:
     return found if observation_id(series, found) == ident else None
 
 
-def _observations(asked: Observed, view: View, listed: Sequence[str]) -> Query:
-    (table, bound), limit = _cells(asked, view), asked.selection.limit
+def _observations(asked: Observed, layers: Layers, listed: Sequence[str]) -> Query:
+    (table, bound), limit = _cells(asked, layers), asked.selection.limit
     where = _shown(asked, bound)
     page = ""
     if limit is not None:
@@ -85,15 +93,15 @@ def _observations(asked: Observed, view: View, listed: Sequence[str]) -> Query:
     return Query(f"SELECT {columns}\nFROM {table} AS o\nWHERE {where}\nORDER BY o.valid_time{_way(asked)}{page}", bound)
 
 
-def _cells(asked: Observed, view: View) -> tuple[str, dict[str, Any]]:
+def _cells(asked: Observed, layers: Layers) -> tuple[str, dict[str, Any]]:
     """A subquery: valid_time, value and tags of each cell."""
-    layers = source(asked.selection, view.hiding)
-    if view.folded:
-        return cells(layers), dict(layers.bound)
-    where = "\n  AND ".join(layers.where)
+    source = layers.source
+    if layers.folded:
+        return cells(source), dict(source.bound)
+    where = "\n  AND ".join(source.where)
     order = f"l.valid_time{_way(asked)}, l.known_time DESC, l.version DESC\nLIMIT 1 BY l.valid_time"
     names = "l.valid_time AS valid_time, l.value AS value, l.tags AS tags"
-    return f"(\nSELECT {names}\nFROM {layers.table}\nWHERE {where}\nORDER BY {order}\n)", dict(layers.bound)
+    return f"(\nSELECT {names}\nFROM {source.table}\nWHERE {where}\nORDER BY {order}\n)", dict(source.bound)
 
 
 def _shown(asked: Observed, bound: dict[str, Any]) -> str:

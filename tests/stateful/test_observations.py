@@ -1,10 +1,11 @@
 """How far series reach, and their observations in pages, equal what plain lists say of the oracle's flat rows: whatever was written,
 incremented, deleted, rewritten or told twice, out of stored rows or not, at any watermark (I8, I9)."""
 
+import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import numpy as np
@@ -12,14 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import api.extents
 import sink.extents
 import sink.observations
 import sink.queries.refresh
+from api.extents import KEPT_SECONDS, Extents
+from api.store_calls import StoreCalls
 from sink.extents import Extent, extents
-from sink.observations import page, standing, taken
+from sink.observations import layers_of, page, standing, taken
 from sink.queries.observations import Observed, observation_id, times, valid_time_of
 from sink.queries.selection import Selection
-from sink.reads import view_of
 from sink.store import Store
 from streams import buckets
 from tests import oracle
@@ -53,16 +56,30 @@ def expected(system: System, selection: Selection, ident: uuid.UUID) -> list[dic
     return sorted((row for row in rows if row["value"] is not None), key=lambda row: row["valid_time"])
 
 
+class Calls:
+    """As of StoreCalls, here and now."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.asked = store, 0
+
+    async def call(self, work: Callable[[Store], Any]) -> Any:
+        self.asked += 1
+        return work(self.store)
+
+
 @settings(max_examples=cases(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(log=logs, drawn=st.data())
 def test_extents_and_pages_are_those_of_the_flat_rows(store: Store, log: list[list[Event]], drawn: st.DataObject) -> None:
-    system = System(store)
+    system, calls = System(store), Calls(store)
+    remembered = Extents(cast(StoreCalls, calls))
     for record in log:
         system.take(record)
         if drawn.draw(st.integers(0, 3), "a block comes again") == 0:
             system.store.insert(*drawn.draw(st.sampled_from(system.inserted)))
         if drawn.draw(st.booleans(), "refresh runs"):
             system.refresh.step()
+        if drawn.draw(st.booleans(), "asked meanwhile"):
+            check_remembered(system, remembered, drawn)
     watermark = (drawn.draw(st.just(system.offset) | st.integers(1, system.offset), "watermark"),)
     from_ = drawn.draw(st.none() | st.sampled_from((NOON - DAY, NOON, NOON + 7 * MINUTE, NOON + DAY)))
     until = drawn.draw(st.none() | st.sampled_from((NOON, NOON + 10 * MINUTE, NOON + DAY, NOON + 3 * DAY)))
@@ -73,8 +90,42 @@ def test_extents_and_pages_are_those_of_the_flat_rows(store: Store, log: list[li
         rows = expected(system, selection, ident)
         at = [row["valid_time"] for row in rows]
         assert found[ident] == (Extent(len(at), at[0], at[-1]) if at else Extent())
-        check_pages(store, replace(selection, series=(ident,)), rows, drawn)
-        check_standing(system, replace(selection, series=(ident,), from_=None, until=None), drawn)
+        with mock.patch.object(sink.observations, "STEPS_MAX", drawn.draw(st.sampled_from((0, 1, 500)), "ranges told")):
+            check_pages(store, replace(selection, series=(ident,)), rows, drawn)
+            check_standing(system, replace(selection, series=(ident,), from_=None, until=None), drawn)
+
+
+def check_remembered(system: System, remembered: Extents, drawn: st.DataObject) -> None:
+    """As they are now, however much was asked before, and at most one question for all."""
+    chosen, watermark = drawn.draw(st.lists(st.sampled_from(SERIES), min_size=1)), (system.offset,)
+    found = asyncio.run(remembered.of(system.tenant, chosen, watermark, 0.0))
+    assert found.keys() == set(chosen)
+    for ident in chosen:
+        at = [row["valid_time"] for row in expected(system, Selection(system.tenant, watermark, tuple(SERIES)), ident)]
+        assert found[ident] == (Extent(len(at), at[0], at[-1]) if at else Extent())
+
+
+def test_an_extent_is_asked_once_until_something_comes_or_it_is_old(store: Store) -> None:
+    system, calls = System(store), Calls(store)
+    remembered = Extents(cast(StoreCalls, calls))
+
+    def asked(watermark: int, now: float = 0.0) -> tuple[int, int]:
+        before = calls.asked
+        found = asyncio.run(remembered.of(system.tenant, SERIES[:1], (watermark,), now))
+        return found[SERIES[0]].count, calls.asked - before
+
+    def write(at: int) -> None:
+        event = {"kind": "written", "known": None, "series": 0, "again": None, "name": str(at), "rows": [(0, at, 1.5)], "mask": 15}
+        system.take([event])
+
+    write(1)
+    assert [asked(1), asked(1), asked(1, KEPT_SECONDS), asked(1, KEPT_SECONDS + 1)] == [(1, 1), (1, 0), (1, 0), (1, 1)]
+    write(2)
+    assert [asked(2), asked(2), asked(1)] == [(2, 1), (2, 0), (2, 0)]
+    for name, of_all in (("KNOWN_MAX", [(3, 1), (3, 1)]), ("RECORDS_MAX", [(4, 1), (4, 0)])):
+        write(system.offset + 1)
+        with mock.patch.object(api.extents, name, 0):
+            assert [asked(system.offset), asked(system.offset)] == of_all
 
 
 def check_pages(store: Store, selection: Selection, rows: list[dict[str, Any]], drawn: st.DataObject) -> None:
@@ -117,4 +168,4 @@ def test_times_are_written_with_the_decimals_that_they_have(store: Store, at: in
     selection = Selection(system.tenant, (1,), (SERIES[0],), limit=5)
     (row,) = store.rows(page(store, Observed(selection), "record", "w"))
     assert (row["phenomenonTime"], row["id"]) == (format_instant(at), str(observation_id(SERIES[0], at)))
-    assert [one["at"] for one in store.rows(times(Observed(selection), view_of(store, selection)))] == [at]
+    assert [one["at"] for one in store.rows(times(Observed(selection), layers_of(store, selection)))] == [at]

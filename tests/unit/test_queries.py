@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from sink.queries.arrived import touched
 from sink.queries.days import days, digests, lines, newest_deletion
 from sink.queries.entities import EntitySearch, entities, heads
 from sink.queries.extents import Near, in_gaps, near
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
-from sink.queries.layers import ALWAYS, View
+from sink.queries.layers import ALWAYS, View, source
 from sink.queries.modified import modified
-from sink.queries.observations import Observed, counted, times, told
+from sink.queries.observations import Layers, Observed, counted, times, told
 from sink.queries.outcomes import outcomes
 from sink.queries.overlapping import OVERLAPPING
 from sink.queries.query import Query
@@ -29,6 +30,7 @@ from sink.queries.samples import samples
 from sink.queries.selection import Selection
 from sink.queries.series import SeriesSearch, series, value_types
 from sink.queries.shape import probe
+from sink.queries.steps import look, stepped
 from varve.errors import Incorrect
 from varve.instants import EARLIEST
 from varve.instants import LATEST as LATEST_INSTANT
@@ -70,13 +72,17 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     yield "newest_deletion", newest_deletion(ONE)
     yield "modified", modified(replace(ONE, from_=None, until=None))
     some = replace(ONE, limit=2, offset=3)
-    yield "observations_record", told(Observed(some, True, ("a",)), View(), "record", "w")
-    yield "observations_folded", told(Observed(some), ALWAYS, "column", "w")
-    yield "observations_times", times(Observed(ONE), View(hiding=True))
-    yield "observations_counted", counted(Observed(ONE, codes=("a",)), View())
+    plain = Layers(source(some, hiding=False), folded=False)
+    yield "observations_record", told(Observed(some, True, ("a",)), plain, "record", "w")
+    yield "observations_folded", told(Observed(some), Layers(source(some, hiding=True), folded=True), "column", "w")
+    yield "observations_times", times(Observed(ONE), Layers(stepped(ONE, [(5, 6, 7)]), folded=False))
+    yield "observations_counted", counted(Observed(ONE, codes=("a",)), plain)
+    yield "look", look(ONE, ends=False)
+    yield "look_ends", look(ONE, ends=True)
     bound: dict[str, Any] = {}
     yield "extents_near", Query(near([Near((SERIES,), EARLIEST, 5), Near((SERIES,), 7, LATEST_INSTANT)], bound), bound)
     yield "extents_in_gaps", in_gaps(FLAT.query(MANY, View()), [(SERIES, 5, 6)])
+    yield "touched", touched((1, 2, 3), (1, 5, 4))
     yield "samples", samples(FLAT.query(ONE, View()))
     yield "value_types", value_types(uuid.UUID(int=7), (SERIES,))
     yield "runs", runs(RunSearch(uuid.UUID(int=7), (5, 6, 7), (SERIES,), "w", "sealed", (1, SERIES), 9))

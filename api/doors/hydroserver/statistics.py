@@ -1,7 +1,7 @@
 """How many observations datastreams have, and when they begin and end: worked out when asked, so that deletions, replaced values and late
 ones are counted right, whatever door they came through. HydroServer keeps resultBeginTime and resultEndTime too, and never sets them.
 
-Before: the rooms that tell of datastreams. After: sink/extents.py, at one watermark for all.
+Before: the rooms that tell of datastreams. After: api/extents.py, at one watermark for all.
 """
 
 import uuid
@@ -10,8 +10,7 @@ from typing import Any
 
 from api.parts import Parts
 from api.request import Caller
-from sink.extents import Extent, extents
-from sink.queries.selection import Selection
+from sink.extents import Extent
 from varve.instants import format_instant
 
 __all__ = ["Extent", "of", "told"]
@@ -19,8 +18,7 @@ __all__ = ["Extent", "of", "told"]
 
 async def of(parts: Parts, who: Caller, idents: Sequence[uuid.UUID]) -> dict[uuid.UUID, Extent]:
     """Of each, also where it has none or is not there."""
-    selection = Selection(who.tenant, parts.reads.watermark(parts.views.vector()), tuple(dict.fromkeys(idents)))
-    return await parts.reads.ask(lambda store: extents(store, selection)) if idents else {}
+    return await parts.reads.extents(who.tenant, idents, parts.clock.monotonic()) if idents else {}
 
 
 def told(extent: Extent) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+SELECT (SELECT count() FROM (SELECT 1 FROM points AS l WHERE l.tenant = {tenant:UUID}
+    AND l.series_id = {series_id:UUID}
+    AND identity(l.version) < {version_until:UInt64}
+    AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+    AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+    AND l.op != 0 LIMIT 1)) AS partial,
+  (SELECT groupArray(tuple(g.starts, g.ends, g.newest)) FROM (
+    SELECT toUnixTimestamp64Nano(d.`from`) AS starts, toUnixTimestamp64Nano(d.until) AS ends, max(d.version) AS newest FROM deletions AS d WHERE d.tenant = {tenant:UUID}
+    AND d.series_id = {series_id:UUID}
+    AND identity(d.version) < {version_until:UInt64}
+    AND (d.until > fromUnixTimestamp64Nano({from:Int64}, 'UTC') OR d.until = fromUnixTimestamp64Nano({no_end:Int64}, 'UTC'))
+    AND d.`from` < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+    GROUP BY starts, ends LIMIT {ranges_max:UInt64}) AS g) AS deletions,
+  (SELECT max(v.newest) AS version FROM (
+  SELECT max(t.version) AS newest FROM points AS t WHERE t.tenant = {tenant:UUID} AND t.series_id = {series_id:UUID} AND t.version < {limit:UInt64}
+  UNION ALL
+  SELECT max(t.version) AS newest FROM deletions AS t WHERE t.tenant = {tenant:UUID} AND t.series_id = {series_id:UUID} AND t.version < {limit:UInt64}
+  UNION ALL
+  SELECT max(t.version) AS newest FROM series AS t WHERE t.tenant = {tenant:UUID} AND t.series_id = {series_id:UUID} AND t.version < {limit:UInt64}
+) AS v) AS version,
+  (SELECT groupArray(tuple(e.at, e.version, e.empty)) FROM (
+    SELECT toUnixTimestamp64Nano(l.valid_time) AS at, l.version AS version, l.value IS NULL AS empty FROM points AS l WHERE l.tenant = {tenant:UUID}
+    AND l.series_id = {series_id:UUID}
+    AND identity(l.version) < {version_until:UInt64}
+    AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+    AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+    ORDER BY l.valid_time, l.known_time DESC, l.version DESC LIMIT 1) AS e) AS first,
+  (SELECT groupArray(tuple(e.at, e.version, e.empty)) FROM (
+    SELECT toUnixTimestamp64Nano(l.valid_time) AS at, l.version AS version, l.value IS NULL AS empty FROM points AS l WHERE l.tenant = {tenant:UUID}
+    AND l.series_id = {series_id:UUID}
+    AND identity(l.version) < {version_until:UInt64}
+    AND l.valid_time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC')
+    AND l.valid_time < fromUnixTimestamp64Nano({until:Int64}, 'UTC')
+    ORDER BY l.valid_time DESC, l.known_time DESC, l.version DESC LIMIT 1) AS e) AS last
