@@ -20,6 +20,7 @@ import orjson
 from faust.types import TP
 
 from streams.loading.known import Patience
+from streams.loading.mail import Mailer, server_of
 from streams.loading.runner import Runner
 from streams.loading.scheduler import Scheduler
 from streams.loading.service import Wake
@@ -69,6 +70,9 @@ class Loader:
         self._draining = False
         loading = settings.loading
         self._service = HttpService(base_url(settings), self._key_of(), self._opened, clock, loading.lease_seconds)
+        if loading.mail:
+            server_of(loading.mail)  # refused at start, in words
+        self._mailer = Mailer(loading, self._service, public_url(settings))
         self._runner = Runner(self._service, HttpSources(settings), clock, self._me, loading.lease_seconds)
 
     async def run(self) -> None:
@@ -106,6 +110,7 @@ class Loader:
     async def _schedule(self) -> None:
         """While this process holds the partition; nothing of a former time is believed."""
         scheduler: Scheduler | None = None
+        mailing: asyncio.Task[None] | None = None
         while True:
             if not self._scheduling():
                 scheduler = None
@@ -116,7 +121,9 @@ class Loader:
                 loading = self._settings.loading
                 patience = Patience(int(loading.lease_seconds * SECOND), int(WAKE_AGAIN_SECONDS * SECOND))
                 scheduler = Scheduler(self._service, self._wake, self._me, patience)
-            await guarded(scheduler.step(), "the scheduler")
+            now = await guarded(scheduler.step(), "the scheduler")
+            if now is not None and (mailing is None or mailing.done()):
+                mailing = asyncio.create_task(guarded(self._mailer.step(scheduler.known, now), "e-mail"))
             await asyncio.sleep(STEP_SECONDS)
 
     def _scheduling(self) -> bool:
@@ -187,6 +194,11 @@ def base_url(settings: Settings) -> str:
     host = settings.http.host
     own = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{settings.http.port}"
     return settings.loading.url or own
+
+
+def public_url(settings: Settings) -> str:
+    """For links: the first by which clients know the server."""
+    return settings.access.public_url.split(",")[0].strip().rstrip("/") or base_url(settings)
 
 
 def build_app(settings: Settings) -> faust.App:

@@ -65,8 +65,8 @@ class Service(Protocol):
 
     async def read(self, tenant: uuid.UUID, kind: str, ident: str) -> Document | None: ...
 
-    async def runs(self, tenant: uuid.UUID, task: str) -> Sequence[Document]:
-        """Every run of a task, as it is now."""
+    async def under(self, tenant: uuid.UUID, kind: str, prefix: str) -> Sequence[Document]:
+        """Every document whose id begins so, as it is now."""
 
     async def put(self, tenant: uuid.UUID, kind: str, ident: str, body: Mapping[str, Any], condition: Condition) -> int | None:
         """Its new version; None where the condition does not hold."""

@@ -15,7 +15,7 @@ import orjson
 
 from streams.loading.moments import read_time
 from streams.loading.runner import ServiceAway
-from streams.loading.service import RUN, Changes, Condition, Document
+from streams.loading.service import Changes, Condition, Document
 from varve.client_http import ARROW, JSON, TRY_AGAIN, error_of
 from varve.clock import Clock, new_id
 from varve.errors import NotFound
@@ -53,10 +53,10 @@ class HttpService:
         except NotFound:
             return None
 
-    async def runs(self, tenant: uuid.UUID, task: str) -> list[Document]:
-        found, asked = [], {"prefix": f"{task}/", "limit": str(LIST_MAX)}
+    async def under(self, tenant: uuid.UUID, kind: str, prefix: str) -> list[Document]:
+        found, asked = [], {"prefix": prefix, "limit": str(LIST_MAX)}
         while True:
-            told = (await self._send("GET", f"/api/v1/entities/{RUN}", tenant, asked)).json()
+            told = (await self._send("GET", f"/api/v1/entities/{kind}", tenant, asked)).json()
             found += [_document(tenant, row) for row in told["entities"]]
             if told.get("next") is None:
                 return found

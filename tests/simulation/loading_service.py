@@ -76,9 +76,9 @@ class MemoryService:
         await self._effect()
         return self.newest.get((tenant, kind, ident))
 
-    async def runs(self, tenant: uuid.UUID, task: str) -> Sequence[Document]:
+    async def under(self, tenant: uuid.UUID, kind: str, prefix: str) -> Sequence[Document]:
         await self._effect()
-        return [one for (_, _, ident), one in self.newest.items() if ident.startswith(f"{task}/")]
+        return [one for (_, its, ident), one in self.newest.items() if its == kind and ident.startswith(prefix)]
 
     async def put(self, tenant: uuid.UUID, kind: str, ident: str, body: Mapping[str, Any], condition: Condition) -> int | None:
         await self._effect()

@@ -28,6 +28,7 @@ MAY_LOOK_RIGHT = (
 FENCES = {
     "faust": ("streams/app.py", "streams/agents.py", "streams/route_agent.py", "streams/loading/app.py"),
     "mode": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
+    "aiosmtplib": ("streams/loading/mail.py",),
     "cronsim": ("streams/loading/schedule.py",),
     "cryptography": ("varve/sealed.py",),
     "aiokafka": ("streams/log_kafka.py", "sink/consumer.py", "varve/producer.py"),
