@@ -22,6 +22,7 @@ from api.doors.timedb import routes as timedb
 from api.doors.timedb.words import WORDING as TIMEDB
 from api.doors.timetric import routes as timetric
 from api.doors.timetric.words import WORDING as TIMETRIC
+from api.load import routes as load
 from api.named import NamedGenerations
 from api.native import (
     deletions,
@@ -49,7 +50,7 @@ WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR, HYDROSERVER)
 
 
 def create_app(parts: Parts) -> FastAPI:
-    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS, loading))
+    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS, loading, load))
     app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (status, *_ROOMS)), own)))
     return _guarded(app, parts)
 

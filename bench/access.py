@@ -75,6 +75,7 @@ def _signed(access: Access, header: str) -> None:
 
 def _ms(check: Callable[[Any], None], given: Sequence[Any]) -> float:
     """Of one; refused ones are raised."""
+
     def all_of_them() -> None:
         for one in given:
             check(one)

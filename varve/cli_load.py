@@ -3,19 +3,16 @@
 Before: varve/cli.py. After: streams/loading/by_hand.py. (`varve import` is for files that `varve export` made.)
 """
 
-import uuid
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from varve.cli_files import TenantOption, UrlOption
-from varve.cli_options import DataOption, named_series, read_settings, say, tenant_of, url_of
-from varve.errors import Incorrect
+from varve.cli_options import DataOption, read_settings, say, tenant_of, url_of
 from varve.own_key import own_key
 
 EXIT_REJECTED = 65  # EX_DATAERR of sysexits.h
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
 ZoneOption = Annotated[
     str | None,
     typer.Option(help="of times that name none: America/Denver, or an offset such as -0700; UTC where absent", show_default=False),
@@ -46,11 +43,12 @@ def load_file(
     """Write readings of FILE into series; repeated within seven days, it counts once. Lines that cannot be read are told, the rest is
     loaded, and the command ends with 65."""
     from streams.loading.by_hand import load, rows_about
+    from streams.loading.by_hand_words import DELIMITERS, series_of, zone_of
     from streams.loading.specs import source_of
     from varve.client_http import line_to
     from varve.client_progress import transfer
 
-    series = _series_of(value)
+    series = series_of(value)
     source = source_of(
         {"url": str(file), "payload": "CSV" if records is None else "JSON", "timestamp_key": time, "timestamp_format": form,
          "header_row": header_row, "data_start_row": data_row, "delimiter": DELIMITERS.get(delimiter, delimiter), "jmespath": records,
@@ -70,24 +68,6 @@ def load_file(
     became = "found" if check else "loaded"
     say(f"{file}: {done.rows:,} row(s) read, {done.values_all:,} value(s) {became}, {done.rejected_count:,} rejected")
     _tell_rejected(done.rejected, done.rejected_count, file)
-
-
-def zone_of(text: str | None) -> dict[str, Any]:
-    """Whether it is an offset or a zone is seen by its look."""
-    if text is None or text.upper() in ("UTC", "Z"):
-        return {"timezone_type": "utc"}
-    return {"timezone_type": "offset" if text[:1] in "+-" else "iana", "timezone": text}
-
-
-def _series_of(values: list[str]) -> dict[str, str | uuid.UUID]:
-    found: dict[str, str | uuid.UUID] = {}
-    for one in values:
-        column, _, series = one.partition("=")
-        if not column or column in found:
-            words = "names no column" if not column else f"column '{column}' is named twice"
-            raise Incorrect("value-option", f"--value {one}: {words}; write --value COLUMN=SERIES, once for each column")
-        found[column] = named_series(series or column)
-    return found
 
 
 def _tell_rejected(rejected: list[Any], count: int, file: Path) -> None:

@@ -50,6 +50,7 @@ _OWN = [
     *_routes("POST DELETE", "/api/auth/app/session"),  # and these are how one comes to be known
     "POST /datareservoir/oauth/token",
     *_routes("GET POST", "/account", "/datareservoir/account"),
+    *_routes("GET POST", "/load"),  # a form: a key stands in it, for a role that may write
     *_routes("GET", *(f"{own}/oauth/{step}/" for own in _TIMETRIC for step in ("request_token", "authorize", "access_token"))),
     *_routes("POST", *(f"{own}/oauth/authorize/" for own in _TIMETRIC)),
 ]

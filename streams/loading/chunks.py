@@ -45,7 +45,7 @@ class Chunk:
 
 
 def rows_at_once(columns: int) -> int:
-    return max(1, min(100_000, VALUES_MAX // max(1, columns)))
+    return max(1, VALUES_MAX // max(1, columns))
 
 
 def points_of(chunk: Chunk, series: Mapping[str, str | uuid.UUID]) -> list[pa.Table]:

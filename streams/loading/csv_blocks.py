@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from varve.errors import Incorrect
 
 Int64s = NDArray[np.int64]
-BLOCK_BYTES = 4 << 20
-ROW_BYTES_MAX = 16 << 20
+BLOCK_BYTES = 8 << 20
+ROW_BYTES_MAX = 32 << 20
 _NEWLINE, _QUOTE, _HASH = 10, 34, 35
 _WIDE = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x00\x00\xfe\xff": "UTF-32"}
 

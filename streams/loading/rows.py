@@ -58,8 +58,10 @@ def chunks_of(pieces: Iterator[Rows], time_name: str, clock: Clock, rows_max: in
 
 def _chunks(rows: Rows, time_name: str, clock: Clock, rows_max: int) -> Iterator[Chunk]:
     found = clock.read(rows.times)
-    for at in range(0, max(len(rows.lines), 1), rows_max):
-        here = slice(at, at + rows_max)
+    pieces = max(1, -(-len(rows.lines) // rows_max))
+    even = max(1, -(-len(rows.lines) // pieces))
+    for at in range(0, max(len(rows.lines), 1), even):
+        here = slice(at, at + even)
         right = found.right[here]
         wrong = np.flatnonzero(~right)
         listed = [
@@ -70,7 +72,7 @@ def _chunks(rows: Rows, time_name: str, clock: Clock, rows_max: int) -> Iterator
         rejected = sorted([*(rows.rejected if before else ()), *listed])[:REJECTED_LISTED_MAX]
         count = len(wrong) + (rows.rejected_count if before else 0)
         kept = None if not len(wrong) else pa.array(right)
-        values = {name: _those(column.slice(at, rows_max), kept) for name, column in rows.values.items()}
+        values = {name: _those(column.slice(at, even), kept) for name, column in rows.values.items()}
         extra = rows.read - len(rows.lines) if before else 0
         yield Chunk(found.utc[here][right], values, rows.lines[here][right], len(right) + extra, tuple(rejected), count)
 

@@ -37,6 +37,7 @@ _PARTS = {
 }
 _SHORT = {"T": "%H:%M:%S", "R": "%H:%M", "F": "%Y-%m-%d", "D": "%m/%d/%y"}
 _TIMES = set("HIMSfp")
+_CLOCK = re.compile(r":%[MS](\.%f)?(\s*%p)?$")  # what an offset may follow: no digits that run together
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def pattern_of(text: str) -> Pattern:
     out = out.replace(r"\." + _PARTS["f"], r"(?:\." + _PARTS["f"] + ")?")
     ending = whole[whole.rindex("%") + 2 :]
     offset = zone_seconds(ending.strip()) if named[-1] in _TIMES and ending.strip() else None
-    if named[-1] in _TIMES and not ending.strip() and not {"z", "Z"} & set(named):
+    if _CLOCK.search(whole.strip()) and not {"z", "Z"} & set(named):
         out += rf"(?:\s*{_ZONE})?"
     return Pattern(rf"(?i)^\s*{out}\s*$", offset)
 

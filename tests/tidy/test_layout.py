@@ -64,6 +64,7 @@ CLOCKS = {
 }
 PACED = (
     "tests/conftest.py",
+    "tests/clients/hydroserver/station.py",
     "tests/integration/campaign.py",
     "tests/integration/crew.py",
     "tests/integration/memory_server.py",

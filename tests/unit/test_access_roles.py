@@ -36,4 +36,4 @@ def test_what_checks_for_itself_is_known() -> None:
     own = {name.split()[1].removeprefix("/timetric") for name, role in ROUTES.items() if role is Open.OWN}
     signed = {"/datareservoir/files/{file_id}", "/datareservoir/days/{series_id}/{day}"}
     steps = {"/oauth/request_token/", "/oauth/authorize/", "/oauth/access_token/"}
-    assert own == signed | steps | {"/api/auth/app/session", "/datareservoir/oauth/token", "/account", "/datareservoir/account"}
+    assert own == signed | steps | {"/api/auth/app/session", "/datareservoir/oauth/token", "/account", "/datareservoir/account", "/load"}

@@ -149,7 +149,7 @@ def test_only_so_many_rejections_are_listed_and_all_are_counted(path: Path) -> N
 def test_chunks_are_no_longer_than_asked_and_cut_alike(path: Path) -> None:
     text = "Time,Level\n" + "".join(f"2024-01-01T00:00:{n % 60:02d},{n}\n" for n in range(1_000))
     found = Loaded(path, text, ["Level"], rows=300)
-    assert [len(chunk.valid_time) for chunk in found.chunks] == [300, 300, 300, 100]
+    assert [len(chunk.valid_time) for chunk in found.chunks] == [250, 250, 250, 250]
     assert [one for chunk in found.chunks for one in chunk.values["Level"].to_pylist()] == list(map(float, range(1_000)))
 
 

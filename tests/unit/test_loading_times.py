@@ -49,9 +49,9 @@ def test_a_format_reads_what_strptime_reads(form: str, given_: list[datetime]) -
 
 
 @settings(max_examples=cases(200), deadline=None)
-@given(st.sampled_from(FORMATS), moments, st.integers(0, 40), st.sampled_from("0123456789/-: Ax"))
+@given(st.sampled_from(FORMATS), moments, st.integers(0, 40), st.sampled_from("0123456789/: Ax"))
 def test_a_text_with_one_wrong_letter_is_refused_as_strptime_refuses_it(form: str, moment: datetime, at: int, letter: str) -> None:
-    text = moment.strftime(form)
+    text = moment.strftime(form)  # + and - may begin an offset
     text = text[: at % len(text)] + letter + text[at % len(text) + 1 :]
     try:
         meant = format_instant(nanoseconds(datetime.strptime(text.strip(), form).replace(tzinfo=UTC)))
@@ -65,7 +65,7 @@ def test_a_text_with_one_wrong_letter_is_refused_as_strptime_refuses_it(form: st
 @given(st.sampled_from(ZONES), st.lists(moments, min_size=1, max_size=30), st.booleans())
 def test_times_of_a_zone_are_what_zoneinfo_says(name: str, given_: list[datetime], formatted: bool) -> None:
     zone = ZoneInfo(name)
-    walls = sorted({one.replace(microsecond=0) for one in given_})
+    walls = sorted({one.replace(microsecond=0, fold=0) for one in given_})
     assume(all(after - before > timedelta(hours=3) for before, after in pairwise(walls)))  # nothing is told by order
     form = "%d/%m/%Y %H:%M:%S" if formatted else None
     texts = [one.strftime(form) if form else one.isoformat() for one in walls]

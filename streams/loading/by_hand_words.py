@@ -1,0 +1,40 @@
+"""How a person says what a file holds: delimiters, timezones, columns and the series they go to. Pure.
+
+Before: varve/cli_load.py's options, the form of api/load. After: specs.py's Source, and a series for each column.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from varve.errors import Incorrect
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
+
+
+def zone_of(text: str | None) -> dict[str, Any]:
+    """Whether it is an offset or a zone is seen by its look."""
+    if text is None or text.upper() in ("UTC", "Z"):
+        return {"timezone_type": "utc"}
+    return {"timezone_type": "offset" if text[:1] in "+-" else "iana", "timezone": text}
+
+
+def series_of(said: Sequence[str]) -> dict[str, str | uuid.UUID]:
+    """COLUMN=SERIES: a key or an id; COLUMN alone: the series is called so."""
+    found: dict[str, str | uuid.UUID] = {}
+    for one in said:
+        column, _, series = (part.strip() for part in one.partition("="))
+        if not column or column in found:
+            words = "names no column" if not column else f"column '{column}' is named twice"
+            raise Incorrect("value-column", f"{one}: {words}; write COLUMN=SERIES, once for each column")
+        found[column] = _named(series or column)
+    if not found:
+        raise Incorrect("value-column", "no column of values is named: write COLUMN=SERIES")
+    return found
+
+
+def _named(text: str) -> str | uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return text.removeprefix("key:")
