@@ -15,7 +15,7 @@ _LISTED = ", ".join(f"e.{name} AS {name}" for name in _COLUMNS)
 class EntitySearch:
     """All conditions hold together; None and empty ones do not narrow. fields: what the document says, top level, text or JSON; has:
     names of fields; like: patterns of LIKE for a field, any of which it matches. heads: what ids say before their first '/'. entity_ids:
-    the log's. as_of_recorded: UTC ns. after: the last id seen."""
+    the log's. as_of_recorded: UTC ns. after: the last id seen. kinds: several instead of the one. ids: any of them."""
 
     tenant: uuid.UUID
     watermark: tuple[int, ...]
@@ -30,6 +30,8 @@ class EntitySearch:
     as_of_recorded: int | None = None
     after: str | None = None
     limit: int | None = None
+    kinds: tuple[str, ...] = ()
+    ids: tuple[str, ...] | None = None
 
 
 def entities(search: EntitySearch) -> Query:
@@ -39,7 +41,8 @@ def entities(search: EntitySearch) -> Query:
     page = ""
     if search.limit is not None:
         page, bound["limit"] = "\nLIMIT {limit:UInt64}", search.limit
-    newest = f"SELECT {_LISTED}\nFROM entities AS e\nWHERE {where}\nORDER BY e.id, e.version DESC\nLIMIT 1 BY e.id"
+    by = "e.kind, e.id" if search.kinds else "e.id"
+    newest = f"SELECT {_LISTED}\nFROM entities AS e\nWHERE {where}\nORDER BY {by}, e.version DESC\nLIMIT 1 BY {by}"
     return Query(f"SELECT *\nFROM (\n{newest}\n) AS c\nWHERE " + "\n  AND ".join(conditions) + f"\nORDER BY c.id{page}", bound)
 
 
@@ -80,11 +83,16 @@ def _head(alias: str) -> str:
 
 
 def _of(search: EntitySearch) -> tuple[str, dict[str, object]]:
-    bound: dict[str, object] = {"tenant": search.tenant, "kind": search.kind}
-    where = ["e.tenant = {tenant:UUID}", "e.kind = {kind:String}", visible("e", search.watermark, bound)]
+    bound: dict[str, object] = {"tenant": search.tenant}
+    where = ["e.tenant = {tenant:UUID}", "e.kind IN {kinds:Array(String)}" if search.kinds else "e.kind = {kind:String}"]
+    bound |= {"kinds": list(search.kinds)} if search.kinds else {"kind": search.kind}
+    where.append(visible("e", search.watermark, bound))
     if search.id is not None:
         where.append("e.id = {id:String}")
         bound["id"] = search.id
+    if search.ids is not None:
+        where.append("e.id IN {ids:Array(String)}")
+        bound["ids"] = list(search.ids)
     if search.prefix is not None:
         where.append("startsWith(e.id, {prefix:String})")
         bound["prefix"] = search.prefix

@@ -34,7 +34,7 @@ _NAME_LENGTH_MAX, _TYPE_LENGTH_MAX = 255, 200
 async def add(parts: Parts, request: Request, who: Caller, noun: str, ident: uuid.UUID) -> dict[str, Any]:
     """First the bytes, then the word of them."""
     entry, content = await _received(request)
-    await documents.put_new(parts, who, NOUN, uuid.UUID(entry["id"]), content | {"of": str(ident)})
+    await documents.put_new(parts, who, NOUN, uuid.UUID(entry["id"]), content | {"of": str(ident)}, chosen=False)
 
     def alter(body: Body) -> Body:
         if any(one["name"] == entry["name"] for one in body["fileAttachments"]):
@@ -52,7 +52,7 @@ async def add(parts: Parts, request: Request, who: Caller, noun: str, ident: uui
 async def replace(parts: Parts, request: Request, who: Caller, noun: str, ident: uuid.UUID) -> Response:
     entry, content = await _received(request)
     before = _entry(await documents.one(parts, who, noun, ident), entry["name"])
-    await documents.put_new(parts, who, NOUN, uuid.UUID(entry["id"]), content | {"of": str(ident)})
+    await documents.put_new(parts, who, NOUN, uuid.UUID(entry["id"]), content | {"of": str(ident)}, chosen=False)
     await documents.change(parts, who, noun, ident, lambda body: _without(body, entry["name"], entry))
     await documents.delete(parts, who, [(NOUN, before["id"])])
     return Response(status_code=204)

@@ -4,27 +4,24 @@ Before: routes_things.py. After: documents.py, and in the same record the series
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request, Response
 from pydantic.alias_generators import to_snake
 
-from api.append import append
-from api.bodies.points import stamped
 from api.doors.datareservoir.words import base_of
 from api.doors.hydroserver import bodies, documents, pages, permission, statistics, things, vocabularies, workspaces
 from api.doors.hydroserver.attachments import linked
 from api.doors.hydroserver.contents import delete_datastreams
 from api.doors.hydroserver.documents import Body, Document
+from api.doors.hydroserver.grants import NOTHING, Need
 from api.doors.hydroserver.tags import tags_of
-from api.doors.hydroserver.words import bad, ident_in, new_ident, object_of
+from api.doors.hydroserver.words import bad, chosen, ident_in, new_ident, object_of
 from api.parts import Parts
 from api.request import Caller
-from api.stamps import guarded
 from varve.errors import Conflict, NotFound
 from varve.events import SeriesDefined, SeriesDescribed
-from varve.record import single
 
 NOUN = "datastream"
 REFERENCES = {family.named: family for family in vocabularies.FAMILIES if family.named}
@@ -33,17 +30,20 @@ DESCRIPTION_LENGTH_MAX = 4_096  # of a series
 
 async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
     said = await object_of(request)
-    thing = await _thing(parts, who, said)
-    await permission.may(parts, who, thing.uuid("workspaceId"), "edit")
-    named = {"thingId": str(thing.id), "workspaceId": thing.body["workspaceId"]}
-    named |= {name: await _reference(parts, who, said, name, thing) for name in REFERENCES}
-    body = bodies.checked(bodies.Datastream, said) | named | {"tags": tags_of(said), "fileAttachments": []}
+    named = {name: ident_in(said, name) for name in ("thingId", *REFERENCES)}
+    there = await documents.these(parts, who, [(_noun(name), ident) for name, ident in named.items()])
+    thing = await _thing(parts, who, there.get(("thing", named["thingId"])), named["thingId"], "edit")
+    for name in REFERENCES:
+        _refuse_elsewhere(there.get((_noun(name), named[name])), name, named[name], thing)
+    body = bodies.checked(bodies.Datastream, said) | {name: str(ident) for name, ident in named.items()}
+    body |= {"workspaceId": thing.body["workspaceId"], "tags": tags_of(said), "fileAttachments": []}
     ident = new_ident(said)
-    if await parts.catalog.learn_id(who.tenant, ident) is not None or await documents.found(parts, who, NOUN, ident) is not None:
-        raise Conflict("datastream-there", f"there is a series {ident} already: leave the id out, and one is made")
-    series = SeriesDefined(series_id=ident, tenant=who.tenant, value_type="number", **await _described(parts, who, body))
-    document = await documents.put_new(parts, who, NOUN, ident, body, series)
-    return linked_whole(await _told_one(parts, who, document), base_of(parts, request))
+    if chosen(said):
+        await _refuse_taken(parts, who, ident)
+    described = _described(body, there[("unit", named["unitId"])])
+    series = SeriesDefined(series_id=ident, tenant=who.tenant, value_type="number", **described)
+    document = await documents.put_new(parts, who, NOUN, ident, body, series, chosen=chosen(said))
+    return linked_whole(things.told(document) | statistics.told(statistics.Extent()), base_of(parts, request))
 
 
 async def read(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) -> dict[str, Any]:
@@ -57,18 +57,19 @@ async def change(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) 
     """Whoever loads observations may, as at HydroServer."""
     before = await permission.datastream(parts, who, ident, "load")
     said = await object_of(request)
-    named: dict[str, Any] = {}
-    if "thingId" in said or "thing_id" in said:
-        thing = await _thing(parts, who, said)
-        if thing.body["workspaceId"] != before.body["workspaceId"]:
-            raise bad("thing-elsewhere", "thingId: that thing is in another workspace")
-        named["thingId"] = str(thing.id)
-    named |= {name: await _reference(parts, who, said, name, before) for name in REFERENCES if name in said or to_snake(name) in said}
-    after = await documents.change(parts, who, NOUN, ident, lambda body: body | bodies.checked(bodies.Datastream, said, body) | named)
-    was, now = await _described(parts, who, before.body), await _described(parts, who, after.body)
+    named = {name: ident_in(said, name) for name in ("thingId", *REFERENCES) if name in said or to_snake(name) in said}
+    there = await documents.these(parts, who, [(_noun(name), one) for name, one in named.items()])
+    for name, one in named.items():
+        found = there.get((_noun(name), one))
+        if name == "thingId":
+            found = await _thing(parts, who, found, one, "view")
+        _refuse_elsewhere(found, name, one, before)
+    more = {name: str(one) for name, one in named.items()}
+    after = await documents.change(parts, who, NOUN, ident, lambda body: body | bodies.checked(bodies.Datastream, said, body) | more)
+    units = await documents.some(parts, who, "unit", (before.uuid("unitId"), after.uuid("unitId")))
+    was, now = (_described(one.body, units.get(one.uuid("unitId"))) for one in (before, after))
     if was != now:
-        stamp = guarded(who.stamp(parts.clock, b""))
-        await append(parts, single(SeriesDescribed(series_id=ident, **now, **stamped(who.tenant, stamp))), "view")
+        await documents.write(parts, who, [SeriesDescribed(series_id=ident, tenant=who.tenant, **now)])
     return linked_whole(await _told_one(parts, who, after), base_of(parts, request))
 
 
@@ -106,25 +107,35 @@ async def _told_one(parts: Parts, who: Caller, one: Document) -> dict[str, Any]:
     return dict((await told(parts, who, [things.told(one)]))[0])
 
 
-async def _thing(parts: Parts, who: Caller, said: Mapping[str, Any]) -> Document:
-    ident = ident_in(said, "thingId")
+def _noun(name: str) -> str:
+    return "thing" if name == "thingId" else REFERENCES[name].noun
+
+
+async def _thing(parts: Parts, who: Caller, found: Document | None, ident: uuid.UUID, need: Need) -> Document:
+    """That it is not there is the body's fault, not the path's."""
+    held = NOTHING if found is None else await permission.rights_in(parts, who, found)
     try:
-        return await permission.thing(parts, who, ident, "view")
+        permission.refuse_part(held, need, "thing", ident, private=found is not None and bool(found.body["isPrivate"]))
     except NotFound as absent:
         raise bad("thing-unknown", f"thingId: {absent.message}") from None
+    assert found is not None, "nobody has rights in nothing"
+    return found
 
 
-async def _reference(parts: Parts, who: Caller, said: Mapping[str, Any], name: str, beside: Document) -> str:
-    """An id of the datastream's workspace, or of none. beside: what is in that workspace."""
-    ident, noun = ident_in(said, name), REFERENCES[name].noun
-    found = await documents.found(parts, who, noun, ident)
-    if found is None or found.body["workspaceId"] not in (None, beside.body["workspaceId"]):
-        raise bad(f"{noun}-unknown", f"{name}: there is no {noun.replace('-', ' ')} {ident} in the datastream's workspace, or in none")
-    return str(ident)
+def _refuse_elsewhere(found: Document | None, name: str, ident: uuid.UUID, beside: Document) -> None:
+    """What a datastream names is in its workspace, or, but for its thing, in none. beside: what is in that workspace."""
+    allowed = (beside.body["workspaceId"],) if name == "thingId" else (None, beside.body["workspaceId"])
+    if found is None or found.body["workspaceId"] not in allowed:
+        noun, last = _noun(name), "" if name == "thingId" else ", or in none"
+        raise bad(f"{noun}-unknown", f"{name}: there is no {noun.replace('-', ' ')} {ident} in the datastream's workspace{last}")
 
 
-async def _described(parts: Parts, who: Caller, body: Body) -> dict[str, Any]:
+async def _refuse_taken(parts: Parts, who: Caller, ident: uuid.UUID) -> None:
+    if await parts.catalog.learn_id(who.tenant, ident) is not None or await documents.found(parts, who, NOUN, ident) is not None:
+        raise Conflict("datastream-there", f"there is a series {ident} already: leave the id out, and one is made")
+
+
+def _described(body: Body, unit: Document | None) -> dict[str, Any]:
     """What the series is called."""
-    unit = await documents.found(parts, who, "unit", uuid.UUID(body["unitId"]))
     symbol = None if unit is None else unit.body["symbol"][: vocabularies.UNIT_LENGTH_MAX]
     return {"name": body["name"], "description": body["description"][:DESCRIPTION_LENGTH_MAX], "unit": symbol}

@@ -21,7 +21,6 @@ from varve.columns import no_points
 from varve.errors import Conflict, NotFound
 from varve.events import EntityDeleted, EntityPut, Event
 from varve.record import Record, single
-from varve.series import entity_id
 
 IDS_MAX = 2_000  # bound into one query
 EVENTS_MAX = 500  # of one record
@@ -31,7 +30,8 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Document:
-    """body: the fields that are kept, as the wire has them; the id is not among them. version: what a change of it is conditioned on."""
+    """body: the fields that are kept, as the wire has them; the id is not among them. version: what a change of it is conditioned on;
+    0 of one that was just put."""
 
     id: uuid.UUID
     version: int
@@ -61,13 +61,20 @@ async def one(parts: Parts, who: Caller, noun: str, ident: uuid.UUID) -> Documen
 
 async def some(parts: Parts, who: Caller, noun: str, idents: Iterable[uuid.UUID]) -> dict[uuid.UUID, Document]:
     """Of these, those that are there."""
-    wanted = list(dict.fromkeys(idents))
-    there: dict[uuid.UUID, Document] = {}
-    for at in range(0, len(wanted), IDS_MAX):
-        named = tuple(entity_id(who.tenant, kind_of(noun), str(ident)) for ident in wanted[at : at + IDS_MAX])
-        rows = await parts.reads.entities(replace(_search(parts, who, noun), entity_ids=named))
-        there |= {document.id: document for document in _documents(rows)}
-    return there
+    return {ident: one for (_, ident), one in (await these(parts, who, [(noun, ident) for ident in idents])).items()}
+
+
+async def these(parts: Parts, who: Caller, wanted: Iterable[tuple[str, uuid.UUID]]) -> dict[tuple[str, uuid.UUID], Document]:
+    """Of several kinds in one question: those that are there, by noun and id."""
+    asked = list(dict.fromkeys(wanted))
+    there: dict[tuple[str, uuid.UUID], Document] = {}
+    for at in range(0, len(asked), IDS_MAX):
+        part = asked[at : at + IDS_MAX]
+        nouns = {kind_of(noun): noun for noun, _ in part}
+        search = replace(_search(parts, who, ""), kinds=tuple(nouns), ids=tuple(str(ident) for _, ident in part))
+        for row in await parts.reads.entities(search):
+            there |= {(nouns[row["kind"]], one.id): one for one in _documents([row])}
+    return {name: there[name] for name in asked if name in there}
 
 
 async def all_of(parts: Parts, who: Caller, noun: str, **fields: str) -> list[Document]:
@@ -75,15 +82,16 @@ async def all_of(parts: Parts, who: Caller, noun: str, **fields: str) -> list[Do
     return list(_documents(await parts.reads.entities(replace(_search(parts, who, noun), fields=fields))))
 
 
-async def put_new(parts: Parts, who: Caller, noun: str, ident: uuid.UUID, body: Body, *more: Event) -> Document:
-    """Conflict where there is one. more: events of the same record, which is then of several partitions, where no condition is told of."""
-    stamp = _stamp(parts, who)
-    put: Event = EntityPut(kind=kind_of(noun), id=str(ident), document=body, if_absent=True, **stamped(who.tenant, stamp))
+async def put_new(parts: Parts, who: Caller, noun: str, ident: uuid.UUID, body: Body, *more: Event, chosen: bool = True) -> Document:
+    """chosen: the id is the client's choice, so that there may be one already: Conflict. more: events of the same record, which is then of
+    several partitions, where no condition is told of."""
+    stamp = _stamp(parts, who) if chosen else _unguarded(parts, who)
+    put: Event = EntityPut(kind=kind_of(noun), id=str(ident), document=body, if_absent=chosen, **stamped(who.tenant, stamp))
     try:
         written = await append(parts, _record(who, stamp, put, more), "view")
     except ConditionFailed:
         raise _there(noun, ident) from None
-    if not more:
+    if not (more and chosen):
         return Document(ident, written.series_version, body)
     document = await one(parts, who, noun, ident)
     if document.body != body:
@@ -118,8 +126,7 @@ def deletions(who: Caller, gone: Iterable[tuple[str, str]]) -> list[Event]:
 async def write(parts: Parts, who: Caller, events: Sequence[Event]) -> None:
     """In this order, which counts where they do not fit into one record."""
     for at in range(0, len(events), EVENTS_MAX):
-        with suppress(ConditionFailed):  # somebody else deleted it
-            await append(parts, _record(who, _stamp(parts, who), None, events[at : at + EVENTS_MAX]), "view")
+        await append(parts, _record(who, _unguarded(parts, who), None, events[at : at + EVENTS_MAX]), "view")
 
 
 def unknown(noun: str, ident: object) -> NotFound:
@@ -142,7 +149,12 @@ def _documents(rows: Iterable[Mapping[str, Any]]) -> Iterator[Document]:
 
 def _stamp(parts: Parts, who: Caller) -> Stamp:
     """Of one append: who asks again asks anew, since a change is read, made and conditioned."""
-    return guarded(replace(who, key=None).stamp(parts.clock, b""))
+    return guarded(_unguarded(parts, who))
+
+
+def _unguarded(parts: Parts, who: Caller) -> Stamp:
+    """Where nothing can be refused, no outcome need be looked for."""
+    return replace(who, key=None).stamp(parts.clock, b"")
 
 
 def _record(who: Caller, stamp: Stamp, first: Event | None, more: Sequence[Event]) -> Record:

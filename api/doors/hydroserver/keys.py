@@ -33,7 +33,7 @@ async def create(parts: Parts, request: Request, who: Caller, workspace_id: uuid
     said, ident = await object_of(request), new_id()  # never of the caller's choice: the access knows keys of all tenants by theirs
     grant, created = _grant_in(said), format_instant(parts.clock.now())
     body = _checked(said, None) | {"roleId": str(grant.id), "workspaceId": str(workspace_id), "createdAt": created}
-    document = await documents.put_new(parts, who, NOUN, ident, body)
+    document = await documents.put_new(parts, who, NOUN, ident, body, chosen=False)
     await confined.let_in(parts, who, document)
     return _shown(document, await confined.renew(parts, who, ident))
 

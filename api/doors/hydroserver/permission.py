@@ -80,19 +80,21 @@ def of_global(who: Caller, need: Need) -> None:
 async def datastream(parts: Parts, who: Caller, ident: uuid.UUID, need: Need) -> Document:
     """The datastream, where the caller may: "view" its observations, "load" some, "edit" (or delete) it and them."""
     found = await documents.one(parts, who, "datastream", ident)
-    held = await rights_in(parts, who, found)
-    thing = await documents.found(parts, who, "thing", found.uuid("thingId"))
-    _refuse_part(held, need, "datastream", ident, private=bool(found.body["isPrivate"] or thing is None or thing.body["isPrivate"]))
+    place, thing_id = found.uuid("workspaceId"), found.uuid("thingId")
+    there = await documents.these(parts, who, (("workspace", place), ("thing", thing_id)))
+    workspace, thing = there.get(("workspace", place)), there.get(("thing", thing_id))
+    held = NOTHING if workspace is None else rights(who, place, workspace.body)
+    refuse_part(held, need, "datastream", ident, private=bool(found.body["isPrivate"] or thing is None or thing.body["isPrivate"]))
     return found
 
 
 async def thing(parts: Parts, who: Caller, ident: uuid.UUID, need: Need) -> Document:
     found = await documents.one(parts, who, "thing", ident)
-    _refuse_part(await rights_in(parts, who, found), need, "thing", ident, private=bool(found.body["isPrivate"]))
+    refuse_part(await rights_in(parts, who, found), need, "thing", ident, private=bool(found.body["isPrivate"]))
     return found
 
 
-def _refuse_part(held: Rights, need: Need, noun: str, ident: uuid.UUID, *, private: bool) -> None:
+def refuse_part(held: Rights, need: Need, noun: str, ident: uuid.UUID, *, private: bool) -> None:
     """What is not private is public where its workspace is."""
     sees: Need = "view" if private else "look"
     refuse(held, sees if need == "view" else need, noun, ident, sees=sees)

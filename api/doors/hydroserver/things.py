@@ -17,7 +17,7 @@ from api.doors.hydroserver.contents import attached, delete_datastreams
 from api.doors.hydroserver.documents import Body, Document
 from api.doors.hydroserver.grants import Rights
 from api.doors.hydroserver.tags import tagged, tags_of
-from api.doors.hydroserver.words import ident_in, new_ident, object_of
+from api.doors.hydroserver.words import chosen, ident_in, new_ident, object_of
 from api.parts import Parts
 from api.request import Caller
 from varve.errors import Incorrect
@@ -37,7 +37,8 @@ async def create(parts: Parts, request: Request, who: Caller) -> dict[str, Any]:
     workspace_id = ident_in(said, "workspaceId")
     await permission.may(parts, who, workspace_id, "edit")
     more = {"location": _location(said, None), "tags": tags_of(said), "fileAttachments": [], "workspaceId": str(workspace_id)}
-    return told(await documents.put_new(parts, who, NOUN, new_ident(said), bodies.checked(bodies.Thing, said) | more))
+    body = bodies.checked(bodies.Thing, said) | more
+    return told(await documents.put_new(parts, who, NOUN, new_ident(said), body, chosen=chosen(said)))
 
 
 async def listed(parts: Parts, request: Request, who: Caller) -> Response:

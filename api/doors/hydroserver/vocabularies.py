@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 from api.doors.hydroserver import bodies, documents, pages, permission, workspaces
 from api.doors.hydroserver.documents import Document
 from api.doors.hydroserver.grants import LOOK, Need
-from api.doors.hydroserver.words import new_ident, object_of
+from api.doors.hydroserver.words import chosen, new_ident, object_of
 from api.parts import Parts
 from api.request import Caller
 from varve.errors import Conflict, Incorrect
@@ -58,7 +58,7 @@ async def create(parts: Parts, request: Request, who: Caller, family: Family) ->
     else:
         await permission.may(parts, who, workspace_id, "edit")
     body = bodies.checked(family.model, said) | {"workspaceId": None if workspace_id is None else str(workspace_id)}
-    return told(await documents.put_new(parts, who, family.noun, new_ident(said), body))
+    return told(await documents.put_new(parts, who, family.noun, new_ident(said), body, chosen=chosen(said)))
 
 
 async def listed(parts: Parts, query: QueryParams, who: Caller, family: Family) -> Response:

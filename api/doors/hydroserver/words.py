@@ -53,6 +53,11 @@ async def object_of(request: Request) -> dict[str, Any]:
     return found
 
 
+def chosen(said: Mapping[str, Any]) -> bool:
+    """Whether the client chose the id of what its body makes."""
+    return said.get("id") is not None
+
+
 def new_ident(said: Mapping[str, Any]) -> uuid.UUID:
     """Of what a body makes: its own choice, or a new one."""
     ident = said.get("id")
