@@ -1,4 +1,4 @@
-"""How far series reach: how many points each has, the first and the last, out of stored rollup rows where they are right and out of the
+"""How far series reach: how many points each has, the first and the last, out of stored rows of days where they are right and out of the
 flat read elsewhere (I8), at the selection's one watermark vector (I9). Nulls are no points (I10).
 
 Before: HydroServer's door, for a page of datastreams or of one's observations. After: the store. Blocking, like it.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sink.columns import Int64s, column, indexes
 from sink.observations import layers_of
-from sink.queries.extents import Near, in_gaps, near
+from sink.queries.extents import Near, Reach, around, in_gaps, near
 from sink.queries.flat import flat_of
 from sink.queries.layers import Source, source
 from sink.queries.query import Query
@@ -23,6 +23,7 @@ from sink.queries.selection import Selection
 from sink.reads import view_of
 from sink.store import Store
 from sink.stored import Gaps, Stored, stored
+from streams.points import STEPS
 from varve.instants import EARLIEST, LATEST
 
 SERIES_MAX = 500  # bound into one query, with their gaps: an address line has its length
@@ -79,7 +80,7 @@ def _some(store: Store, selection: Selection) -> _Reach:
     reach = _Reach.none(len(selection.series))
     if span[0] >= span[1]:
         return reach
-    rows = stored(store, replace(selection, from_=span[0], until=span[1]), np.array(span, np.int64), _FIELDS)
+    rows = stored(store, replace(selection, from_=span[0], until=span[1]), np.array(span, np.int64), _FIELDS, STEPS[-1:])
     told, gaps = _few_gaps(rows, len(selection.series), span)
     one = rows.aggregate[told]
     reach.add(rows.series[told], *(one[name].astype(np.int64) for name in ("count", *_FIELDS)))
@@ -104,9 +105,10 @@ def _live(store: Store, selection: Selection, gaps: Gaps, span: tuple[int, int])
     """series_id, count, first, last of what lies in the gaps."""
     assert selection.series is not None
     bound: dict[str, Any] = {}
-    condition = near(_groups(selection.series, gaps, span), bound)
+    groups, reaches = _groups(selection.series, gaps, span), _reaches(selection.series, gaps, span)
+    conditions = [near(groups, bound), around(reaches, bound)]
     layers, folded = _layers(store, selection)
-    flat = flat_of(selection, layers.narrowed([condition]), folded)
+    flat = flat_of(selection, layers.narrowed(conditions), folded)
     named = [selection.series[at] for at in gaps.series.tolist()]
     asked = in_gaps(Query(flat.sql, flat.parameters | bound), list(zip(named, gaps.from_.tolist(), gaps.until.tolist(), strict=True)))
     return store.arrow(asked)
@@ -118,6 +120,22 @@ def _layers(store: Store, selection: Selection) -> tuple[Source, bool]:
         return found.source, found.folded
     view = view_of(store, selection)
     return source(selection, view.hiding), view.folded
+
+
+def _reaches(series: tuple[uuid.UUID, ...], gaps: Gaps, span: tuple[int, int]) -> list[Reach]:
+    n, heads = len(series), gaps.from_ == span[0]
+    tails = ~heads & (gaps.until == span[1])
+    head, tail = np.full(n, EARLIEST, np.int64), np.full(n, LATEST, np.int64)
+    inner_from, inner_until = tail.copy(), head.copy()
+    open_end = heads & (gaps.until == LATEST)
+    tail[gaps.series[open_end]] = EARLIEST  # all of it
+    np.maximum.at(head, gaps.series[heads & ~open_end], gaps.until[heads & ~open_end])
+    np.minimum.at(tail, gaps.series[tails], gaps.from_[tails])
+    inner = ~heads & ~tails
+    np.minimum.at(inner_from, gaps.series[inner], gaps.from_[inner])
+    np.maximum.at(inner_until, gaps.series[inner], gaps.until[inner])
+    columns = (one.tolist() for one in (head, tail, inner_from, inner_until))
+    return [Reach(*one) for one in zip(series, *columns, strict=True)]
 
 
 def _groups(series: tuple[uuid.UUID, ...], gaps: Gaps, span: tuple[int, int]) -> list[Near]:

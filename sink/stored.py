@@ -95,9 +95,9 @@ class _View:
         return -(-self.span[0] // BASE_NS) - _EARLIEST_SLOT, self.span[1] // BASE_NS - _EARLIEST_SLOT
 
 
-def stored(store: Store, selection: Selection, edges: Int64s, names: Collection[str] = EVERY_NAME) -> Stored:
+def stored(store: Store, selection: Selection, edges: Int64s, names: Collection[str] = EVERY_NAME, steps: Sequence[int] = STEPS) -> Stored:
     """selection: series, from_ and until are given, and no other bounds but the watermark. edges: int64[n + 1], rising, over all of
-    the span. names: fields of the aggregate that are wanted; the others are 0, but for the count. Blocking."""
+    the span. names: fields of the aggregate that are wanted; the others are 0, but for the count. steps: levels to look at. Blocking."""
     assert selection.series is not None
     assert selection.from_ is not None
     assert selection.until is not None
@@ -105,7 +105,7 @@ def stored(store: Store, selection: Selection, edges: Int64s, names: Collection[
     view = _View(selection, series, span, edges, _limits(series, selection.watermark), ("count", *(set(names) - {"count"})))
     told = _NOTHING, _NOTHING
     found: list[_Rows] = []
-    levels = [step for step in reversed(STEPS) if _fits(view, step)]
+    levels = [step for step in reversed(steps) if _fits(view, step)]
     newest = _marks(store, view) if levels else None
     for step in levels:
         gaps = _open(view, *told)

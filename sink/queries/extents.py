@@ -1,7 +1,7 @@
 """What stored rows leave open of how far series reach: count, first and last of the flat read's cells in each series' own gaps. Pure.
 
-Before: sink/extents.py has the gaps. After: it adds what rows tell. Series whose gaps begin, or end, near one another are narrowed
-together, so that the table's key is understood; the join then keeps what lies in a series' own gaps.
+Before: sink/extents.py has the gaps. After: it adds what rows tell. Series whose gaps begin, or end, near one another are told to the
+table's index together; a look-up of each row's series leaves a few, of which the join keeps what lies in a series' own gaps.
 """
 
 import uuid
@@ -23,9 +23,32 @@ class Near:
     until: int
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Of one series: gaps lie before head, from tail on, and in [inner_from, inner_until) (UTC ns)."""
+
+    series: uuid.UUID
+    head: int
+    tail: int
+    inner_from: int
+    inner_until: int
+
+
 def near(groups: Sequence[Near], bound: dict[str, Any]) -> str:
-    """A condition on layers `l`."""
-    return "(" + "\n    OR ".join(_near(f"n{at}", group, bound) for at, group in enumerate(groups)) + ")"
+    """A condition on layers `l` for the table's index alone: to try each row against each group costs more than to read it."""
+    return "indexHint(" + "\n    OR ".join(_near(f"n{at}", group, bound) for at, group in enumerate(groups)) + ")"
+
+
+def around(reaches: Sequence[Reach], bound: dict[str, Any]) -> str:
+    """A condition on layers `l`, a look-up a row: before its series' head, after its tail, or in the hull of the gaps between."""
+    bound["reach_series"] = [one.series for one in reaches]
+    for name in ("head", "tail", "inner_from", "inner_until"):
+        bound[f"reach_{name}"] = [getattr(one, name) for one in reaches]
+    at = "toUnixTimestamp64Nano(l.valid_time)"
+    inner = ""
+    if any(one.inner_from < one.inner_until for one in reaches):
+        inner = f" OR ({at} >= {_own('inner_from')} AND {at} < {_own('inner_until')})"
+    return f"({at} < {_own('head')} OR {at} >= {_own('tail')}{inner})"
 
 
 def in_gaps(flat: Query, gaps: Sequence[tuple[uuid.UUID, int, int]]) -> Query:
@@ -59,3 +82,8 @@ def _near(name: str, group: Near, bound: dict[str, Any]) -> str:
         bound[f"{name}_until"] = group.until
         spans.append(f" AND l.valid_time < {instant_place(f'{name}_until')}")
     return f"(l.series_id IN {{{name}_series:Array(UUID)}}{''.join(spans)})"
+
+
+def _own(name: str) -> str:
+    """Of the row's series."""
+    return f"transform(l.series_id, {{reach_series:Array(UUID)}}, {{reach_{name}:Array(Int64)}}, toInt64(0))"

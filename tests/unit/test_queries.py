@@ -14,7 +14,7 @@ import pytest
 from sink.queries.arrived import touched
 from sink.queries.days import days, digests, lines, newest_deletion
 from sink.queries.entities import EntitySearch, entities, heads
-from sink.queries.extents import Near, in_gaps, near
+from sink.queries.extents import Near, Reach, around, in_gaps, near
 from sink.queries.flat import FLAT
 from sink.queries.history import HISTORY
 from sink.queries.latest import LATEST
@@ -81,6 +81,8 @@ def snapshots() -> Iterator[tuple[str, Query]]:
     yield "look_ends", look(ONE, ends=True)
     bound: dict[str, Any] = {}
     yield "extents_near", Query(near([Near((SERIES,), EARLIEST, 5), Near((SERIES,), 7, LATEST_INSTANT)], bound), bound)
+    told_of: dict[str, Any] = {}
+    yield "extents_around", Query(around([Reach(SERIES, 5, 9, 6, 7)], told_of), told_of)
     yield "extents_in_gaps", in_gaps(FLAT.query(MANY, View()), [(SERIES, 5, 6)])
     yield "touched", touched((1, 2, 3), (1, 5, 4))
     yield "samples", samples(FLAT.query(ONE, View()))

@@ -13,7 +13,7 @@ import orjson
 from fastapi import Request, Response
 
 from api.answer import Form, streamed
-from api.doors.hydroserver import documents, pages, permission
+from api.doors.hydroserver import documents, pages, permission, statistics
 from api.doors.hydroserver.documents import Document
 from api.doors.hydroserver.observations_body import TIME, Observations, read_observation, read_observations
 from api.doors.hydroserver.observations_write import MODES, Addition, Mode, Turns, add, remove
@@ -47,8 +47,11 @@ async def listed(parts: Parts, request: Request, who: Caller, ident: uuid.UUID) 
     workspace = str(datastream.uuid("workspaceId"))
     sought = replace(selection, limit=max(1, asked.size), offset=(asked.page - 1) * asked.size)
 
+    whole = not codes and selection.from_ is None and selection.until is None
+    known = (await statistics.of(parts, who, (ident,)))[ident].count if whole else None
+
     def ask(store: Store) -> tuple[int, Query]:
-        total = count(store, wanted) if codes else extents(store, selection)[ident].count
+        total = known if known is not None else count(store, wanted) if codes else extents(store, selection)[ident].count
         return total, page(store, replace(wanted, selection=sought), form, workspace)
 
     total, rows = await parts.reads.ask(ask)

@@ -292,6 +292,12 @@ def observations(client, _source):
         uid=stream.uid, phenomenon_time_min=times[1].to_pydatetime(), phenomenon_time_max=times[3].to_pydatetime()
     )
     known = statistics(client, client.datastreams.get(uid=stream.uid))
+    stream.sync_phenomenon_end_time()
+    client.resultqualifiers.create(code="ICE", description="Frozen", workspace=stream.workspace)
+    coded = frame(times[2:4], [3.0, 4.0]).assign(result_qualifier_codes=[["ICE"], []])
+    stream.load_observations(coded, mode="replace")
+    frozen = client.datastreams.get_observations(uid=stream.uid, result_qualifier_code="ICE")
+    unknown = refused(lambda: stream.load_observations(coded.assign(result_qualifier_codes=[["NO"], ["NONE"]]), mode="replace"))
     stream.delete_observations(phenomenon_time_start=times[3].to_pydatetime())
     return {
         "twice": twice,
@@ -301,6 +307,9 @@ def observations(client, _source):
         "backwards": backwards,
         "part": part.dataframe["result"].tolist(),
         "statistics": known,
+        "synced": stream.phenomenon_end_time.isoformat(),
+        "frozen": [frozen.total_count, frozen.dataframe["result"].tolist(), frozen.dataframe["result_qualifier_codes"].tolist()],
+        "unknown": unknown,
         "left": held(client, stream),
         "statistics left": statistics(client, client.datastreams.get(uid=stream.uid)),
     }

@@ -100,6 +100,10 @@ def test_observations_are_written_and_read_in_every_way(play: Play) -> None:
     assert told["paged"] == [1, 3, 3, 7, 7]
     assert (told["backwards"], told["part"]) == ([6.0], [2.5, -9999.0, 4.0])
     assert told["statistics"] == [7, at[0], at[-1]]
+    assert told["synced"] == at[-1]
+    assert told["frozen"] == [1, [3.0], [["ICE"]]]
+    assert told["unknown"] == "400 Client Error: Invalid result qualifier codes: NO, NONE"
+    values[3] = 3.0
     assert told["left"] == [list(pair) for pair in zip(at[:4], values[:4], strict=True)]
     assert told["statistics left"] == [4, at[0], at[3]]
 
