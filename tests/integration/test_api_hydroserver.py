@@ -118,8 +118,13 @@ def test_what_a_datastream_uses_is_not_deleted(http: httpx.Client, workspace: st
 def test_deleting_a_workspace_deletes_all_that_is_in_it(http: httpx.Client, workspace: str) -> None:
     thing, named = made(http, "things", thing_of(workspace)), vocabulary(http, workspace)
     one = made(http, "datastreams", datastream_of(thing["id"], named))
+    source = {"sourceUrl": "https://example.com/a.csv", "payload": {"type": "CSV", "timestampKey": "t"}}
+    connection = made(http, "etl/data-connections", {"name": "c", "workspaceId": workspace} | source)
+    mapping = {"sourceIdentifier": "x", "targetDatastreamId": one["id"]}
+    made(http, "etl/tasks", {"name": "t", "dataConnectionId": connection["id"], "taskVariables": {}, "mappings": [mapping]})
     assert http.delete(f"{API}/workspaces/{workspace}").status_code == 204
-    for path in ("things", "datastreams", "units", "sensors", "observed-properties", "processing-levels"):
+    loading = ("etl/data-connections", "etl/tasks")
+    for path in ("things", "datastreams", "units", "sensors", "observed-properties", "processing-levels", *loading):
         assert told(http.get(f"{API}/{path}")) == []
     assert http.get(f"/api/v1/series/{one['id']}").status_code == 404
 

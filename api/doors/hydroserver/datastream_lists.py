@@ -58,7 +58,7 @@ async def _found(parts: Parts, query: QueryParams, who: Caller) -> list[Document
     narrowed = {field: said[0] for field, said in wanted.items() if len(said) == 1 and said[0] is not None}
     found = await documents.all_of(parts, who, datastreams.NOUN, **narrowed)
     held = await permission.standings(parts, who)
-    private = {one.id for one in await documents.all_of(parts, who, "thing") if one.body["isPrivate"]}
+    private = {one.id for one in await documents.all_of(parts, who, "thing", isPrivate="true")}
     asked_private = pages.flag(query, "is_private")
     return [
         one
