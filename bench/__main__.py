@@ -25,6 +25,7 @@ from bench.growth import growth
 from bench.increments import hot_counter, hot_reads, increments, increments_json
 from bench.loads import load
 from bench.machine import machine
+from bench.observations import observations
 from bench.reads import as_of_read, bulk_read, collapse, flat_read
 from bench.recovery import recovery
 from bench.replay import replay
@@ -45,7 +46,7 @@ LINES: dict[str, Callable[[Rig], list[Row]]] = {
     for one in (
         upload_100, upload_100k, timedb_json, small_writes, write_visible, flat_read, bulk_read, collapse, growth, recovery, as_of_read,
         increments, increments_json, hot_counter, hot_reads, rollups, stale_rollups, refresh, reservoir_upload,
-        reservoir_download, key_check, replay, backup, load,
+        reservoir_download, key_check, replay, backup, load, observations,
     )
 }  # fmt: skip
 FAILURES = (

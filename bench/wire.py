@@ -146,6 +146,6 @@ def _path_of(link: str) -> str:
 
 
 def _good(answer: Answer, path: str) -> Answer:
-    if answer.status != 200:
+    if answer.status not in (200, 201):
         raise Wrong(f"{path}: {answer.status} {answer.body[:300]!r}")
     return answer

@@ -21,7 +21,7 @@ def measured(*options: str) -> str:
 
 
 def test_lines_of_each_kind_can_be_measured_and_nothing_is_written_unasked() -> None:
-    lines = ("upload-100", "flat-read", "increments-json", "key-check", "reservoir-download", "load")
+    lines = ("upload-100", "flat-read", "increments-json", "key-check", "reservoir-download", "load", "observations")
     table = measured(*(word for name in lines for word in ("--only", name)))
     assert [name for name in lines if name not in table] == []
 
