@@ -1,4 +1,4 @@
-"""Data connections, tasks and runs over HTTP, without a loader: what both generations of the client need, what is never told, what refuses."""
+"""Data connections, tasks and runs over HTTP, without a loader: what both clients need, what is never told, what refuses."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
