@@ -138,7 +138,7 @@ def test_a_task_names_its_connection_and_datastreams_by_id_and_whole(http: httpx
     assert timedelta(minutes=58) < following <= timedelta(hours=1)
     assert (task["latestRun"], task["workspace"]["id"], task["taskVariables"]) == (None, site.workspace, {})
     path = one(site, TASKS, task["id"])
-    saved = {"name": "Saved", "description": None, "taskVariables": {"station": "42"}, "schedule": {"crontab": "0 2 * * *"}}
+    saved: dict[str, Any] = {"name": "Saved", "description": None, "taskVariables": {"station": "42"}, "schedule": {"crontab": "0 2 * * *"}}
     saved["mappings"] = [{"source_identifier": "Humidity", "target_datastream_id": site.streams[1]}]
     changed = told(http.patch(path, json=saved))
     assert (changed["schedule"]["crontab"], changed["schedule"]["interval"]) == ("0 2 * * *", None)
