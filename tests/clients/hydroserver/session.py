@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 from hydroserverpy import HydroServer
+from resources import resources
 from station import ended, held, made_datastream, made_workspace, refused, statistics, tasks_of, told
 
 ADDRESS, EMAIL, PASSWORD, SCENE, *MORE = sys.argv[1:]
@@ -357,4 +358,10 @@ def site(client, _source):
     }
 
 
-print(json.dumps({"guide": guide, "trouble": trouble, "observations": observations, "site": site}[SCENE](connected(), *MORE[:1])))
+print(
+    json.dumps(
+        {"guide": guide, "trouble": trouble, "observations": observations, "site": site, "resources": resources}[SCENE](
+            connected(), *MORE[:1]
+        )
+    )
+)
