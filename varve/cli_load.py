@@ -67,6 +67,10 @@ def load_file(
         say(f"{file}: {name}: {done.values.get(name, 0):,} value(s){'' if check else f' into {one}'}")
     became = "found" if check else "loaded"
     say(f"{file}: {done.rows:,} row(s) read, {done.values_all:,} value(s) {became}, {done.rejected_count:,} rejected")
+    if done.assumed_utc:
+        typer.echo(
+            f"{file}: {done.assumed_utc:,} time(s) name no timezone and were read as UTC: say --timezone if they are local times", err=True
+        )
     _tell_rejected(done.rejected, done.rejected_count, file)
 
 

@@ -48,6 +48,7 @@ class Told:
     rejected: Sequence[Rejected]
     rejected_count: int
     checked: bool
+    assumed_utc: int = 0
 
 
 def form_page(fields: Mapping[str, str], keyed: bool, refusal: str = "", status: int = 200, told: Told | None = None) -> Response:
@@ -114,6 +115,8 @@ def _told(told: Told) -> str:
     said = f'<p class="said{good}" role="status">{escape(told.file)}: {told.rows:,} row(s) read, {count:,} value(s) {became}{lost}.</p>'
     rows = "".join(f"<tr><td>{escape(name)}<td>{escape(series)}<td class=n>{number:,}" for name, series, number in told.values)
     table = f"<table><thead><tr><th>Column<th>Series<th class=n>Values</thead><tbody>{rows}</tbody></table>"
+    if told.assumed_utc:
+        said += f"<p>{told.assumed_utc:,} time(s) name no timezone and were read as UTC: say the timezone if they are local times.</p>"
     return said + table + (_rejected(told) if told.rejected_count else "") + "<h2>Another file</h2>"
 
 

@@ -126,7 +126,7 @@ async def _load(parts: Parts, request: Request, form: Form, path: Path) -> Told:
     if token is not None:
         await parts.views.reached(token)
     values = [(name, str(one), done.values.get(name, 0)) for name, one in series.items()]
-    return Told(form.name, done.rows, values, done.rejected[:REJECTED_SHOWN_MAX], done.rejected_count, check)
+    return Told(form.name, done.rows, values, done.rejected[:REJECTED_SHOWN_MAX], done.rejected_count, check, done.assumed_utc)
 
 
 async def _written(parts: Parts, who: Caller, table: pa.Table, key: str, chunk: Chunk) -> Token:

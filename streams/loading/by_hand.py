@@ -33,6 +33,7 @@ class Loaded:
     values: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     rejected_count: int = 0
+    assumed_utc: int = 0
 
     def add(self, chunk: Chunk) -> None:
         self.rows += chunk.rows_read
@@ -40,6 +41,7 @@ class Loaded:
             self.values[name] = self.values.get(name, 0) + len(column) - column.null_count
         self.rejected += chunk.rejected[: LISTED_MAX - len(self.rejected)]
         self.rejected_count += chunk.rejected_count
+        self.assumed_utc += chunk.assumed_utc
 
     @property
     def values_all(self) -> int:

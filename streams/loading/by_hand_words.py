@@ -14,7 +14,9 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space":
 
 def zone_of(text: str | None) -> dict[str, Any]:
     """Whether it is an offset or a zone is seen by its look."""
-    if text is None or text.upper() in ("UTC", "Z"):
+    if text is None:
+        return {}
+    if text.upper() in ("UTC", "Z"):
         return {"timezone_type": "utc"}
     return {"timezone_type": "offset" if text[:1] in "+-" else "iana", "timezone": text}
 

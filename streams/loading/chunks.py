@@ -33,7 +33,7 @@ class Chunk:
     """valid_time: UTC ns. values: float64 by source identifier, as long; null where a cell is empty or was rejected.
 
     lines: where each row stood. rows_read: rows of the source that this chunk is made of. rejected: the first of them;
-    rejected_count: how many cells and rows were.
+    rejected_count: how many cells and rows were. assumed_utc: rows whose time names no zone, where the source sets none either.
     """
 
     valid_time: NDArray[np.int64]
@@ -42,6 +42,11 @@ class Chunk:
     rows_read: int
     rejected: tuple[Rejected, ...] = ()
     rejected_count: int = 0
+    assumed_utc: int = 0
+
+
+def assumed_words(count: int) -> str:
+    return f"{count:,} time(s) name no timezone and were read as UTC: set timezone_type and timezone if they are local times"
 
 
 def rows_at_once(columns: int) -> int:

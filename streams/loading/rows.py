@@ -74,7 +74,15 @@ def _chunks(rows: Rows, time_name: str, clock: Clock, rows_max: int) -> Iterator
         kept = None if not len(wrong) else pa.array(right)
         values = {name: _those(column.slice(at, even), kept) for name, column in rows.values.items()}
         extra = rows.read - len(rows.lines) if before else 0
-        yield Chunk(found.utc[here][right], values, rows.lines[here][right], len(right) + extra, tuple(rejected), count)
+        yield Chunk(
+            found.utc[here][right],
+            values,
+            rows.lines[here][right],
+            len(right) + extra,
+            tuple(rejected),
+            count,
+            int(found.assumed[here].sum()),
+        )
 
 
 def _those(column: pa.Array, kept: pa.Array | None) -> pa.Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from streams.loading.chunks import REJECTED_LISTED_MAX, Chunk
+from streams.loading.chunks import REJECTED_LISTED_MAX, Chunk, assumed_words
 from streams.loading.specs import Mapping as Mapped
 
 ROWS_MAX = 100_000  # of one append, which is one record on the log
@@ -28,6 +28,7 @@ class Tally:
     loaded: dict[uuid.UUID, int] = field(default_factory=dict)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     rejected_count: int = 0
+    assumed_utc: int = 0
 
     @property
     def total(self) -> int:
@@ -37,6 +38,7 @@ class Tally:
         return {
             "rowsRead": self.rows_read, "rowsLoaded": self.rows_loaded, "rowsSkipped": self.rows_kept - self.rows_loaded,
             "valuesLoaded": self.total, "rejectedCount": self.rejected_count, "rejected": self.rejected,
+            "timesReadAsUtc": self.assumed_utc,
             "datastreams": {str(ident): {"valuesLoaded": count} for ident, count in self.loaded.items()},
         }  # fmt: skip
 
@@ -47,7 +49,8 @@ class Tally:
             said = "Already up-to-date. No new observations were loaded."
         else:
             said = "The source has no rows. No new observations were loaded."
-        return said + (f" {self.refused()}" if self.rejected_count else "")
+        said += f" {self.refused()}" if self.rejected_count else ""
+        return said + (f" {assumed_words(self.assumed_utc)}." if self.assumed_utc else "")
 
     def refused(self) -> str:
         first = self.rejected[0]
@@ -85,6 +88,7 @@ def _count(chunk: Chunk, tally: Tally) -> None:
     tally.rows_read += chunk.rows_read
     tally.rows_kept += len(chunk.valid_time)
     tally.rejected_count += chunk.rejected_count
+    tally.assumed_utc += chunk.assumed_utc
     room = REJECTED_LISTED_MAX - len(tally.rejected)
     tally.rejected += [one._asdict() for one in chunk.rejected[: max(0, room)]]
 

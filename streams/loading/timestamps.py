@@ -30,11 +30,15 @@ _ENDING_ROWS = 256  # looked at first, to see whether there is anything to hold
 
 @dataclass(frozen=True)
 class Instants:
-    """utc: int64 ns, of the rows that are right; skipped: rows whose time the clocks of the zone leave out."""
+    """utc: int64 ns, of the rows that are right; skipped: rows whose time the clocks of the zone leave out.
+
+    assumed: rows that name no zone, where the source sets none.
+    """
 
     utc: Int64s
     right: Bools
     skipped: Bools
+    assumed: Bools
 
 
 class Clock:
@@ -45,6 +49,7 @@ class Clock:
         self._pattern = pattern_of(self._format) if self._format else ISO
         self._fixed = (offset_seconds(source.timezone or "") or 0) * NS if source.timezone_type == "offset" else 0
         self._zone = ZoneInfo(source.timezone) if source.timezone_type == "iana" and source.timezone else None
+        self._assumes = source.timezone_type is None
         self._previous: int | None = None
 
     def held(self, texts: pa.Array) -> int:
@@ -68,7 +73,8 @@ class Clock:
             utc[naive], skipped[naive] = to_utc(walls[naive], self._zone, self._previous)
             if naive.any():
                 self._previous = int(walls[naive][-1])
-        return Instants(utc, right & ~skipped & (utc >= EARLIEST), skipped)
+        right = right & ~skipped & (utc >= EARLIEST)
+        return Instants(utc, right, skipped, right & ~embedded & self._assumes)
 
     def why(self, text: str | None, skipped: bool) -> str:
         """In words, what is wrong with one that is not right."""
