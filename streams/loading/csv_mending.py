@@ -124,7 +124,10 @@ def _widths(found: Apart, delimiter: str) -> Int64s:
 
 
 def _cells(row: bytes, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(row.decode("latin-1"), newline=""), delimiter=delimiter), [])
+    try:
+        return next(csv.reader(io.StringIO(row.decode("latin-1"), newline=""), delimiter=delimiter), [])
+    except csv.Error:  # a cell of more than 128 KiB
+        return row.decode("latin-1").split(delimiter)
 
 
 def _fitted(row: bytes, width: int, layout: Layout) -> bytes | None:
@@ -132,9 +135,7 @@ def _fitted(row: bytes, width: int, layout: Layout) -> bytes | None:
     if layout.time < width < layout.width:
         return row + layout.delimiter.encode() * (layout.width - width)
     if width > layout.width and not any(cell.strip() for cell in _cells(row, layout.delimiter)[layout.width :]):
-        for _ in range(width - layout.width):
-            row = row[: row.rindex(layout.delimiter.encode())]
-        return row
+        return row.rsplit(layout.delimiter.encode(), width - layout.width)[0]
     return None
 
 

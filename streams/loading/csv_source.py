@@ -24,7 +24,7 @@ from streams.loading.timestamps import Clock
 from varve.errors import Incorrect
 
 _LINE_BYTES_MAX = 1 << 20
-_LISTED_MAX = 30
+_LISTED_MAX, _SHOWN = 30, 200
 
 
 def chunks(path: Path, source: Source, wanted: Sequence[str], rows_max: int) -> Iterator[Chunk]:
@@ -107,7 +107,11 @@ def _cells(row: tuple[int, bytes], delimiter: str) -> list[str]:
 
 
 def _split(text: str, delimiter: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([text.rstrip("\r\n")], delimiter=delimiter), [])]
+    line = text.rstrip("\r\n")
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a cell of more than 128 KiB
+        return [cell.strip() for cell in line.split(delimiter)]
 
 
 def _named(source: Source, wanted: Sequence[str], headers: Sequence[str]) -> tuple[int, dict[str, int]]:
@@ -127,7 +131,7 @@ def _those(headers: Sequence[str], source: Source) -> str:
     if not any(headers):
         return f"its header row, row {source.headers_at}, is empty: set header_row"
     more = f" and {len(headers) - _LISTED_MAX} more" if len(headers) > _LISTED_MAX else ""
-    words = f"it has: {', '.join(headers[:_LISTED_MAX])}{more}"
+    words = f"it has: {', '.join(header[:_SHOWN] for header in headers[:_LISTED_MAX])}{more}"
     if len(headers) == 1:
         words += (
             f". That is one column: is the delimiter right ({_spoken(source.delimiter)}), and is row {source.headers_at} the header row?"

@@ -141,6 +141,17 @@ def test_a_source_that_cannot_be_read_says_why(path: Path, text: bytes, words: s
     assert words in refusal.value.message
 
 
+def test_rows_and_cells_without_measure_take_no_time_and_are_told(path: Path) -> None:
+    wide = "2024-01-02,2" + "," * 2_000_000
+    found = Loaded(path, f"Time,Level\n2024-01-01,1\n{wide}\n{wide}x\n2024-01-03,{'9' * 200_000}\n2024-01-04,4\n", ["Level"])
+    assert found.values["Level"] == [1.0, 2.0, None, 4.0]
+    assert [one.line for one in found.rejected] == [4, 5]
+    quoted = Loaded(path, f'Time,Level,Note\n2024-01-01,1,"{"n" * 200_000}"\n2024-01-02,x,"n"\n', ["Level"])
+    assert quoted.values["Level"] == [1.0, None]
+    with pytest.raises(Incorrect, match="column 'Level' is not in the source; it has: hhh"):
+        Loaded(path, "h" * 200_000 + "\n1\n", ["Level"], timestamp_key="Level")
+
+
 def test_only_so_many_rejections_are_listed_and_all_are_counted(path: Path) -> None:
     found = Loaded(path, "Time,Level\n2024-01-01,1\n" + "2024-01-01,x\n" * 500 + "y,2\n" * 500, ["Level"])
     assert (len(found.rejected), found.rejected_count, found.read) == (REJECTED_LISTED_MAX, 1_000, 1_001)
