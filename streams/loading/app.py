@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -40,6 +40,7 @@ TOKEN_SECONDS = 3600.0
 STOP_SECONDS_MAX = 8.0
 SECOND = 10**9
 WAKE_AGAIN_SECONDS = 10.0
+AT_ONCE = 32  # puts of a scheduler, each of which waits to be seen
 _say = logging.getLogger("varve.loader")
 
 
@@ -120,7 +121,7 @@ class Loader:
                 _say.info("scheduling")
                 loading = self._settings.loading
                 patience = Patience(int(loading.lease_seconds * SECOND), int(WAKE_AGAIN_SECONDS * SECOND))
-                scheduler = Scheduler(self._service, self._wake, self._me, patience)
+                scheduler = Scheduler(self._service, self._wake, self._me, patience, together)
             now = await guarded(scheduler.step(), "the scheduler")
             if now is not None and (mailing is None or mailing.done()):
                 mailing = asyncio.create_task(guarded(self._mailer.step(scheduler.known, now), "e-mail"))
@@ -188,6 +189,19 @@ async def guarded(work: Awaitable[Any], what: str) -> Any:
     except Exception:  # noqa: BLE001 - a defect: the others' runs go on
         _say.exception("%s failed", what)
     return None
+
+
+async def together(works: Iterable[Awaitable[Any]]) -> None:
+    """Some at once; the first that failed is told when all have ended."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: Awaitable[Any]) -> None:
+        async with room:
+            await work
+
+    for ended in await asyncio.gather(*(one(work) for work in works), return_exceptions=True):
+        if ended is not None:
+            raise ended
 
 
 def base_url(settings: Settings) -> str:

@@ -5,22 +5,32 @@ all it needs. Of two that believe to be the one, neither does harm: every step i
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from streams.loading.known import Known, Patience
 from streams.loading.moments import said_time
 from streams.loading.service import ABSENT, RUN, TURN, Condition, Document, Service, Wake
-from streams.loading.tasks import Key, Run, again, due_run, new_run, retry_run, run_document, turn_document
+from streams.loading.tasks import Key, Run, Task, again, due_run, new_run, retry_run, run_document, turn_document
 
 _say = logging.getLogger("varve.loader")
 SECOND = 10**9
+Together = Callable[[Iterable[Awaitable[Any]]], Awaitable[None]]
+
+
+async def in_turn(works: Iterable[Awaitable[Any]]) -> None:
+    for work in works:
+        await work
 
 
 class Scheduler:
-    """me: the name of this process and, behind the last '/', which one of that name it is."""
+    """me: the name of this process and, behind the last '/', which one of that name it is. together: how what concerns different tasks
+    is done; each put waits to be seen."""
 
-    def __init__(self, service: Service, wake: Callable[[Wake], Awaitable[None]], me: str, patience: Patience) -> None:
-        self._service, self._wake, self._me = service, wake, me
+    def __init__(
+        self, service: Service, wake: Callable[[Wake], Awaitable[None]], me: str, patience: Patience, together: Together = in_turn
+    ) -> None:
+        self._service, self._wake, self._me, self._together = service, wake, me, together
         self.known = Known(patience)
         self._since: str | None = None
 
@@ -39,8 +49,7 @@ class Scheduler:
         return now
 
     async def _read_ends(self) -> None:
-        for key, ident in self.known.unread():
-            await self._look(key, ident)
+        await self._together(self._look(key, ident) for key, ident in self.known.unread())
 
     async def _end_lost(self, now: int) -> None:
         for run in self.known.lost(now, self._me):
@@ -49,25 +58,30 @@ class Scheduler:
                 _say.warning("run %s of task %s was lost with %s", run.id, run.task, run.runner)
 
     async def _retry(self, now: int) -> None:
-        for run in self.known.to_retry():
+        async def retried(run: Run) -> None:
             await self._make(run.key, retry_run(run), again(run, now), now)
             self.known.retried(run)
 
+        await self._together(retried(run) for run in self.known.to_retry())
+
     async def _ask(self, now: int) -> None:
-        for task, instant in self.known.due(now):
+        async def asked(task: Task, instant: int) -> None:
             await self._make(task.key, due_run(task.id, instant), new_run(task.id, now, instant), now)
             self.known.asked(task, instant, now)
 
+        await self._together(asked(task, instant) for task, instant in list(self.known.due(now)))
+
     async def _give_turns(self) -> None:
-        for run, number in self.known.turns():
-            name = turn_document(run.task, number)
-            body = {"run": run.id}
-            version = await self._service.put(run.tenant, TURN, name, body, ABSENT)
-            if version is None:
-                found = await self._service.read(run.tenant, TURN, name)
-                self.known.take([found] if found else [])
-            else:
-                self.known.take([Document(run.tenant, TURN, name, version, 0, body)])
+        await self._together(self._give(run, number) for run, number in list(self.known.turns()))
+
+    async def _give(self, run: Run, number: int) -> None:
+        name, body = turn_document(run.task, number), {"run": run.id}
+        version = await self._service.put(run.tenant, TURN, name, body, ABSENT)
+        if version is None:
+            found = await self._service.read(run.tenant, TURN, name)
+            self.known.take([found] if found else [])
+        else:
+            self.known.take([Document(run.tenant, TURN, name, version, 0, body)])
 
     async def _offer(self, now: int) -> None:
         for wake in list(self.known.to_wake(now)):

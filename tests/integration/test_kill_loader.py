@@ -132,6 +132,12 @@ def kill_in_the_fetch(varve: VarveUp) -> None:
         loading = Loading.of(varve, source)
         first = loading.trigger()
         wait_until(lambda: source.asked, 60, "the source is asked")
+        with station(10) as quick:  # one that hangs holds nobody else
+            quick.may.set()
+            other = Loading.of(varve, quick)
+            other.trigger()
+            assert [run["status"] for run in other.ended()] == ["SUCCESS"]
+        assert [run["status"] for run in loading.runs()] == ["STARTED"]
         kill(varve, "loader")
         source.may.set()
         lost, again = loading.ended()

@@ -173,6 +173,11 @@ class LoadingWorld:
         self.service.set(DEFAULT_TENANT, TASK, TASK_ID, {**(task or {}), "schedule": None})
         self.run(120)
 
+    def close(self) -> None:
+        """Nothing is left to be collected in the middle of something else."""
+        for one in [*self.loaders, *self.ghosts]:
+            one.kill()
+
     def _turn(self, micro: int) -> None:
         now = self.clock.ns
         due = [wake for at, wake in self._mail if at <= now]

@@ -3,7 +3,6 @@ place: the runs and the readings are exactly those that must be. And each guard,
 """
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +27,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 def _quiet() -> Iterator[None]:
     logger = logging.getLogger("varve.loader")
     before, logger.disabled = logger.disabled, True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # what was killed before its first effect was never awaited
-        yield
+    yield
     logger.disabled = before
 
 
@@ -41,6 +38,8 @@ def history(seed: int, hours: float, guards: Guards | None = None) -> list[str]:
         world.settle()
     except Exception as error:  # noqa: BLE001 - whatever trips over an assertion is told with its seed
         return [repr(error)]
+    finally:
+        world.close()
     return complaints(world)
 
 
@@ -58,6 +57,7 @@ def test_one_seed_is_one_history() -> None:
     def lived(seed: int) -> list[Any]:
         world = LoadingWorld(seed, Guards(), TROUBLE)
         world.run(HOUR_SECONDS / 2)
+        world.close()
         return [(one.id, one.body) for one in world.service.versions if one.kind != TURN]
 
     assert [body for _, body in lived(5) if "dataConnectionId" in body] == [body for _, body in lived(5) if "dataConnectionId" in body]
