@@ -212,6 +212,8 @@ def test_tasks_are_found_by_how_their_latest_run_went(http: httpx.Client, site: 
     assert listed(order_by="-latestRunStartedAt", latest_run_finished_at_max="2026-02-01T00:00:00Z") == ["badly", "well"]
     assert listed(data_connection_id=str(uuid.uuid4())) == []
     assert listed(thing_id=site.thing) == ["badly", "never", "well"]
+    connection = told(http.get(one(site, CONNECTIONS, site.connection["id"])))
+    assert (connection["taskCount"], connection["taskAttentionCount"]) == (3, 1)
     assert told(http.get(one(site, TASKS, well)))["latestRun"]["status"] == "SUCCESS"
     assert told(http.get(one(site, TASKS, never)))["latestRun"] is None
 

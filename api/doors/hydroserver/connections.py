@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Request, Response
 from starlette.datastructures import QueryParams
 
-from api.doors.hydroserver import bodies, documents, etl_bodies, pages, permission, workspaces
+from api.doors.hydroserver import bodies, documents, etl_bodies, pages, permission, runs, workspaces
 from api.doors.hydroserver.documents import Body, Document
 from api.doors.hydroserver.grants import Need
 from api.doors.hydroserver.words import bad, ident_in, new_ident, object_of
@@ -85,11 +85,15 @@ async def told(parts: Parts, who: Caller, found: Sequence[Document]) -> list[dic
         return []
     there = await documents.some(parts, who, "workspace", [one.uuid("workspaceId") for one in found])
     few = {"dataConnectionId": str(found[0].id)} if len(found) == 1 else {}
-    tasks = [task.body["dataConnectionId"] for task in await documents.all_of(parts, who, TASK, **few)]
-    return [_told(parts, one, there.get(one.uuid("workspaceId")), tasks.count(str(one.id))) for one in found]
+    tasks = {str(task.id): task.body["dataConnectionId"] for task in await documents.all_of(parts, who, TASK, **few)}
+    latest = await runs.latest(parts, who, [uuid.UUID(task) for task in tasks])
+    failed = [tasks[task] for task, run in latest.items() if run["status"] == "FAILURE"]
+    counts = {str(one.id): (list(tasks.values()).count(str(one.id)), failed.count(str(one.id))) for one in found}
+    return [_told(parts, one, there.get(one.uuid("workspaceId")), *counts[str(one.id)]) for one in found]
 
 
-def _told(parts: Parts, one: Document, workspace: Document | None, tasks: int) -> dict[str, Any]:
+def _told(parts: Parts, one: Document, workspace: Document | None, tasks: int, failed: int) -> dict[str, Any]:
+    """failed: tasks whose latest run did."""
     body, payload = one.body, one.body["payload"]
     zone = body["timezoneType"]
     return {
@@ -100,7 +104,7 @@ def _told(parts: Parts, one: Document, workspace: Document | None, tasks: int) -
             "key": payload["timestampKey"], "format": payload["timestampFormat"], "timezoneType": zone, "timezone": body["timezone"],
         },
         "payload": payload | {"dataIngestionWindow": None}, "placeholderVariables": body["placeholderVariables"],
-        "notification": _notification(parts, body["notification"]), "taskCount": tasks, "taskAttentionCount": 0,
+        "notification": _notification(parts, body["notification"]), "taskCount": tasks, "taskAttentionCount": failed,
     }  # fmt: skip
 
 
