@@ -1,11 +1,12 @@
 """A file that a person has, chunk by chunk into a running Varve: what came in, what was empty, what was rejected and why.
 
-Before: varve/cli_load.py. After: reading.py parses while the chunk before is sent, over HTTP. Each chunk has a key derived from the
+Before: varve/cli_load.py. After: reading.py parses while chunks before are sent, over HTTP. Each chunk has a key derived from the
 file's bytes, how they are read and its number: a load that is run again counts once (I3).
 """
 
 import hashlib
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +23,28 @@ from varve.errors import NotFound, VarveError
 from varve.series_files import digest_of
 
 LISTED_MAX = 1_000
+AT_ONCE = 4  # chunks on their way: while the outcome of one is waited for, others are folded and stored
 _SAMPLE_BYTES = 1 << 20
+
+
+class Flying:
+    """Chunks that are being sent: several at once, but none beside another that has its times, since of two rows for one time the later in
+    the file must be the later on the log."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[int, int, Future[None]]] = deque()
+
+    def make_way(self, chunk: Chunk) -> None:
+        first, last = _span(chunk)
+        while self._sent and (len(self._sent) >= AT_ONCE or any(first <= b and a <= last for a, b, _ in self._sent)):
+            self._sent.popleft()[2].result()
+
+    def add(self, chunk: Chunk, sent: "Future[None]") -> None:
+        self._sent.append((*_span(chunk), sent))
+
+    def land(self) -> None:
+        while self._sent:
+            self._sent.popleft()[2].result()
 
 
 @dataclass
@@ -57,18 +79,18 @@ def load(
     said = source.model_dump_json(exclude={"url", "header_value"}), sorted((name, str(one)) for name, one in series.items()), changed_by
     digest = hashlib.sha256(repr((digest_of(path), said)).encode()).hexdigest()[:40]
     done = Loaded()
-    with ThreadPoolExecutor(1) as sender:  # in order: of two rows for one time the later counts
-        flying: Future[None] | None = None
+    with ThreadPoolExecutor(AT_ONCE) as senders:
+        flying = Flying()
         try:
             for number, (chunk, tables) in enumerate(_prepared(path, source, series)):
-                if flying is not None:
-                    flying.result()
-                flying = sender.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk) if line else None
+                if line is not None:
+                    flying.make_way(chunk)
+                    flying.add(chunk, senders.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk))
                 done.add(chunk)
                 advance(chunk.rows_read)
-            if flying is not None:
-                flying.result()
+            flying.land()
         except VarveError as refusal:
+            senders.shutdown(cancel_futures=True)
             raise _placed(refusal, path) from None
     if line is not None:
         line.wait_for()
@@ -95,10 +117,14 @@ def _send(line: Line, tables: list[pa.Table], changed_by: str | None, key: str, 
         try:
             line.write("POST", "/api/v1/points", table, {"wait": "log", "changed_by": changed_by}, f"{key}-{part}")
         except VarveError as refusal:
-            words = (
-                f"{refusal.message}\nlines {chunk.lines[0]} to {chunk.lines[-1]} were refused; those before are loaded, those after are not"
-            )
+            lines = f"lines {chunk.lines[0]} to {chunk.lines[-1]} were refused"
+            words = f"{refusal.message}\n{lines}; those before are loaded, of those after some may be"
             raise type(refusal)(refusal.code, words, refusal.rows) from None
+
+
+def _span(chunk: Chunk) -> tuple[int, int]:
+    """Its first and last time; of none, one that nothing else has."""
+    return (int(chunk.valid_time.min()), int(chunk.valid_time.max())) if len(chunk.valid_time) else (1, 0)
 
 
 def _placed(refusal: VarveError, path: Path) -> VarveError:
