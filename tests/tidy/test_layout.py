@@ -30,6 +30,8 @@ FENCES = {
     "mode": ("streams/app.py", "streams/agents.py", "streams/route_agent.py"),
     "aiosmtplib": ("streams/loading/mail.py",),
     "cronsim": ("streams/loading/schedule.py",),
+    "jmespath": ("streams/loading/json_source.py", "streams/loading/specs.py"),
+    "python_multipart": ("api/*",),
     "cryptography": ("varve/sealed.py",),
     "aiokafka": ("streams/log_kafka.py", "sink/consumer.py", "varve/producer.py"),
     "clickhouse_connect": ("sink/store.py",),
