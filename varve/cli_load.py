@@ -3,6 +3,8 @@
 Before: varve/cli.py. After: streams/loading/by_hand.py. (`varve import` is for files that `varve export` made.)
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 
 from varve.cli_files import TenantOption, UrlOption
 from varve.cli_options import DataOption, read_settings, say, tenant_of, url_of
+from varve.errors import VarveError
 from varve.own_key import own_key
 
 EXIT_REJECTED = 65  # EX_DATAERR of sysexits.h
@@ -49,14 +52,15 @@ def load_file(
     from varve.client_progress import transfer
 
     series = series_of(value)
-    source = source_of(
-        {"url": str(file), "payload": "CSV" if records is None else "JSON", "timestamp_key": time, "timestamp_format": form,
-         "header_row": header_row, "data_start_row": data_row, "delimiter": DELIMITERS.get(delimiter, delimiter), "jmespath": records,
-         **zone_of(timezone)}
-    )  # fmt: skip
+    with _in_options():
+        source = source_of(
+            {"url": str(file), "payload": "CSV" if records is None else "JSON", "timestamp_key": time, "timestamp_format": form,
+             "header_row": header_row, "data_start_row": data_row, "delimiter": DELIMITERS.get(delimiter, delimiter), "jmespath": records,
+             **zone_of(timezone)}
+        )  # fmt: skip
     settings = read_settings(data)
     about = rows_about(file) if records is None else None
-    with transfer(f"loading {file.name}", about) as advance:
+    with _in_options(), transfer(f"loading {file.name}", about) as advance:
         if check:
             done = load(None, file, source, series, changed_by, advance)
         else:
@@ -67,6 +71,8 @@ def load_file(
         say(f"{file}: {name}: {done.values.get(name, 0):,} value(s){'' if check else f' into {one}'}")
     became = "found" if check else "loaded"
     say(f"{file}: {done.rows:,} row(s) read, {done.values_all:,} value(s) {became}, {done.rejected_count:,} rejected")
+    if done.span():
+        say(f"{file}: {done.span()}")
     if done.assumed_utc:
         typer.echo(
             f"{file}: {done.assumed_utc:,} time(s) name no timezone and were read as UTC: say --timezone if they are local times", err=True
@@ -74,9 +80,22 @@ def load_file(
     _tell_rejected(done.rejected, done.rejected_count, file)
 
 
+@contextmanager
+def _in_options() -> Iterator[None]:
+    """The reader names the settings of a source; who loads by hand has options."""
+    from streams.loading.by_hand_words import in_options
+
+    try:
+        yield
+    except VarveError as refusal:
+        raise type(refusal)(refusal.code, in_options(refusal.message), refusal.rows) from None
+
+
 def _tell_rejected(rejected: list[Any], count: int, file: Path) -> None:
+    from streams.loading.by_hand_words import in_options
+
     for one in rejected:
-        typer.echo(f"{file}:{one.line}: {one.column}: {one.reason}", err=True)
+        typer.echo(f"{file}:{one.line}: {one.column}: {in_options(one.reason)}", err=True)
     if count > len(rejected):
         typer.echo(f"{file}: and {count - len(rejected):,} more", err=True)
     if count:

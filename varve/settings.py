@@ -34,7 +34,7 @@ class HttpSettings(_Group):
     port: int = Field(8000, ge=0, le=65535, description="port the HTTP server listens on; 0 chooses a free one")
     origins: str = Field("", description="origins of other servers' pages that may follow by WebSocket: https://host[:port],...")
     body_mb_max: int = Field(256, ge=1, description="largest request body, MiB; larger ones get 413")
-    file_mb_max: int = Field(512, ge=1, description="largest uploaded file (DataReservoir's door), MiB; it goes to disk as it comes")
+    file_mb_max: int = Field(512, ge=1, description="largest uploaded file (DataReservoir's door, /load), MiB; it goes to disk as it comes")
     record_mb_max: int = Field(8, ge=1, le=15, description="largest event record, MiB uncompressed; larger uploads are spooled")
     coalesce_ms: float = Field(3.0, ge=0, description="how long a small write waits for others to share its record, ms")
     held_requests_max: int = Field(2_000, ge=1, description="requests that may wait for a view at once; more get 503 with their token")

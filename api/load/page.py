@@ -49,6 +49,7 @@ class Told:
     rejected_count: int
     checked: bool
     assumed_utc: int = 0
+    span: str = ""
 
 
 def form_page(fields: Mapping[str, str], keyed: bool, refusal: str = "", status: int = 200, told: Told | None = None) -> Response:
@@ -113,6 +114,8 @@ def _told(told: Told) -> str:
     good = "" if told.rejected_count else " good"
     lost = f", {told.rejected_count:,} rejected" if told.rejected_count else ""
     said = f'<p class="said{good}" role="status">{escape(told.file)}: {told.rows:,} row(s) read, {count:,} value(s) {became}{lost}.</p>'
+    if told.span:
+        said += f"<p>It has {escape(told.span)}.</p>"
     rows = "".join(f"<tr><td>{escape(name)}<td>{escape(series)}<td class=n>{number:,}" for name, series, number in told.values)
     table = f"<table><thead><tr><th>Column<th>Series<th class=n>Values</thead><tbody>{rows}</tbody></table>"
     if told.assumed_utc:

@@ -38,6 +38,7 @@ from varve.record import Record
 from varve.series_files import digest_of
 
 REJECTED_SHOWN_MAX = 100
+FIELDS = {"key", "time", "format", "timezone", "delimiter", "header_row", "data_row", "values", "check", "do"}
 Series = Mapping[str, str | uuid.UUID]
 
 
@@ -51,7 +52,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/load")
     async def load_file(request: Request) -> Response:
-        """Its file, loaded; with `check`, only looked at."""
+        """Its file, loaded; with `check`, in the address or the form, only looked at."""
         form = Form()
         try:
             _refuse_other_sites(request)
@@ -86,6 +87,11 @@ def _look(parts: Parts, request: Request, fields: Mapping[str, str]) -> None:
         refuse_below(Role.WRITE, identity)
         refuse_confined("POST /load", identity)
         remember(request.scope, identity)
+    strange = sorted(set(fields) - FIELDS)
+    if strange:
+        raise Incorrect(
+            "field-unknown", f"the form has a field '{strange[0][:60]}', which means nothing here: {', '.join(sorted(FIELDS))} do"
+        )
     _asked(fields)
 
 
@@ -112,7 +118,7 @@ async def _load(parts: Parts, request: Request, form: Form, path: Path) -> Told:
     if not form.name:
         raise Incorrect("file-missing", "the form has no file")
     source, series = _asked(form.fields)
-    check = "check" in request.query_params
+    check = "check" in request.query_params or "check" in form.fields or form.fields.get("do") == "check"
     who = await caller_of(request)
     done, chunks = Loaded(), iter(read(path, source, list(series)))
     digest, token = await asyncio.to_thread(_digest, path, source, series), None
@@ -126,7 +132,7 @@ async def _load(parts: Parts, request: Request, form: Form, path: Path) -> Told:
     if token is not None:
         await parts.views.reached(token)
     values = [(name, str(one), done.values.get(name, 0)) for name, one in series.items()]
-    return Told(form.name, done.rows, values, done.rejected[:REJECTED_SHOWN_MAX], done.rejected_count, check, done.assumed_utc)
+    return Told(form.name, done.rows, values, done.rejected[:REJECTED_SHOWN_MAX], done.rejected_count, check, done.assumed_utc, done.span())
 
 
 async def _written(parts: Parts, who: Caller, table: pa.Table, key: str, chunk: Chunk) -> Token:

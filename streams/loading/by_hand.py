@@ -20,6 +20,7 @@ from streams.loading.specs import Source
 from varve.client_http import Line
 from varve.client_progress import Advance
 from varve.errors import NotFound, VarveError
+from varve.instants import format_instant
 from varve.series_files import digest_of
 
 LISTED_MAX = 1_000
@@ -49,13 +50,16 @@ class Flying:
 
 @dataclass
 class Loaded:
-    """rows: of the source. values: by source identifier, those that came in. rejected: the first of rejected_count."""
+    """rows: of the source. values: by source identifier, those that came in. first, last: times, UTC ns. rejected: the first of
+    rejected_count."""
 
     rows: int = 0
     values: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     rejected_count: int = 0
     assumed_utc: int = 0
+    first: int | None = None
+    last: int | None = None
 
     def add(self, chunk: Chunk) -> None:
         self.rows += chunk.rows_read
@@ -64,6 +68,16 @@ class Loaded:
         self.rejected += chunk.rejected[: LISTED_MAX - len(self.rejected)]
         self.rejected_count += chunk.rejected_count
         self.assumed_utc += chunk.assumed_utc
+        if len(chunk.valid_time):
+            first, last = _span(chunk)
+            self.first = first if self.first is None else min(first, self.first)
+            self.last = last if self.last is None else max(last, self.last)
+
+    def span(self) -> str:
+        """So that who reads it sees a day taken for a month, or another zone."""
+        if self.first is None or self.last is None:
+            return ""
+        return f"times from {format_instant(self.first)} to {format_instant(self.last)}"
 
     @property
     def values_all(self) -> int:
@@ -85,7 +99,7 @@ def load(
             for number, (chunk, tables) in enumerate(_prepared(path, source, series)):
                 if line is not None:
                     flying.make_way(chunk)
-                    flying.add(chunk, senders.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk))
+                    flying.add(chunk, senders.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk, number))
                 done.add(chunk)
                 advance(chunk.rows_read)
             flying.land()
@@ -112,13 +126,13 @@ def _prepared(path: Path, source: Source, series: Mapping[str, str | uuid.UUID])
         yield chunk, points_of(chunk, series)
 
 
-def _send(line: Line, tables: list[pa.Table], changed_by: str | None, key: str, chunk: Chunk) -> None:
+def _send(line: Line, tables: list[pa.Table], changed_by: str | None, key: str, chunk: Chunk, number: int) -> None:
     for part, table in enumerate(tables):
         try:
             line.write("POST", "/api/v1/points", table, {"wait": "log", "changed_by": changed_by}, f"{key}-{part}")
         except VarveError as refusal:
-            lines = f"lines {chunk.lines[0]} to {chunk.lines[-1]} were refused"
-            words = f"{refusal.message}\n{lines}; those before are loaded, of those after some may be"
+            words = f"{refusal.message}\nlines {chunk.lines[0]} to {chunk.lines[-1]} are not loaded"
+            words += "; those before are, of those after some may be" if number else ""
             raise type(refusal)(refusal.code, words, refusal.rows) from None
 
 

@@ -11,6 +11,12 @@ from varve.errors import Incorrect
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
 
+_OPTIONS = (
+    ("timezone_type 'offset', such as -0700", "--timezone with an offset, such as -0700"), ("timezone_type and timezone", "--timezone"),
+    ("timestamp_format", "--format"), ("timestamp_key", "--time"), ("timezone '", "--timezone '"), ("header_row", "--header-row"),
+    ("data_start_row", "--data-row"), ("jmespath", "--records"),
+)  # fmt: skip
+
 
 def zone_of(text: str | None) -> dict[str, Any]:
     """Whether it is an offset or a zone is seen by its look."""
@@ -29,10 +35,22 @@ def series_of(said: Sequence[str]) -> dict[str, str | uuid.UUID]:
         if not column or column in found:
             words = "names no column" if not column else f"column '{column}' is named twice"
             raise Incorrect("value-column", f"{one}: {words}; write COLUMN=SERIES, once for each column")
-        found[column] = _named(series or column)
+        target = _named(series or column)
+        other = next((name for name, taken in found.items() if taken == target), None)
+        if other is not None:
+            words = f"{one}: column '{other}' goes to series {target} already, where each would overwrite the other: give each its own"
+            raise Incorrect("value-column", words)
+        found[column] = target
     if not found:
         raise Incorrect("value-column", "no column of values is named: write COLUMN=SERIES")
     return found
+
+
+def in_options(words: str) -> str:
+    """What the reader says of a source, in the words of `varve load`."""
+    for setting, option in _OPTIONS:
+        words = words.replace(setting, option)
+    return words
 
 
 def _named(text: str) -> str | uuid.UUID:

@@ -111,7 +111,7 @@ def _refuse_timezone(kind: TimezoneType | None, zone: str | None) -> None:
         try:
             ZoneInfo(zone or "")
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"timezone '{zone}' is no IANA time zone: write it as America/Denver") from None
+            raise ValueError(f"timezone '{zone}' is no IANA time zone: one is called America/Denver, for instance") from None
 
 
 def _words(error: Any) -> str:

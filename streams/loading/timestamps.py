@@ -90,7 +90,10 @@ class Clock:
             return f"'{shown}' lies outside 1900-01-01 to 2262-04-11, the times that can be stored"
         if self._format:
             return f"'{shown}' does not match timestamp_format '{self._format}', or is no such date or time"
-        return f"'{shown}' is no ISO 8601 time such as 2024-01-15T08:30:00Z: set timestamp_format, such as %m/%d/%Y %H:%M"
+        return (
+            f"'{shown}' is no ISO 8601 time such as 2024-01-15T08:30:00Z: set timestamp_format as it is written, "
+            "%d/%m/%Y %H:%M where the day comes first, %m/%d/%Y %H:%M where the month does"
+        )
 
     def _one_right(self, text: str) -> bool:
         walls, _, right = _by_pattern(pa.array([text], pa.string()), self._pattern)

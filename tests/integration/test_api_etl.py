@@ -162,6 +162,8 @@ def test_a_task_that_cannot_work_is_refused_in_words(http: httpx.Client, site: S
         assert words in refused(http.post(f"{API}/{TASKS}", json=body | change), 422)
     nowhere = [{"sourceIdentifier": "x", "targetDatastreamId": str(uuid.uuid4())}]
     assert "there is no datastream" in refused(http.post(f"{API}/{TASKS}", json=body | {"mappings": nowhere}), 400)
+    both = [{"sourceIdentifier": name, "targetDatastreamId": site.streams[0]} for name in ("Temperature", "Humidity")]
+    assert "'Temperature' and 'Humidity' go to one datastream" in refused(http.post(f"{API}/{TASKS}", json=body | {"mappings": both}), 422)
     other = Site(http)
     elsewhere = [{"sourceIdentifier": "x", "targetDatastreamId": other.streams[0]}]
     assert "in the connection's workspace" in refused(http.post(f"{API}/{TASKS}", json=body | {"mappings": elsewhere}), 400)

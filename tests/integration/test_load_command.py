@@ -53,6 +53,7 @@ def test_a_file_comes_in_and_what_is_wrong_in_it_is_told_by_line(served: Served,
         f"{file}: Temperatur: 2 value(s) into north/temp",
         f"{file}: Pegel: 4 value(s) into Pegel",
         f"{file}: 5 row(s) read, 6 value(s) loaded, 2 rejected",
+        f"{file}: times from 2024-01-15T15:30:00Z to 2024-01-15T16:30:00Z",
     ]
     assert done.stderr.splitlines() == [
         f"{file}:5: Temperatur: 'ICE' is not a number",
@@ -91,6 +92,7 @@ def test_a_check_sends_nothing_and_needs_no_server(served: Served, http: httpx.C
         (("--time", "Zeit", "--value", "Pegel"), Incorrect, "column 'Zeit' is not in the source; it has: Station 7; north"),
         ((*HOW, "--value", "pegel"), Incorrect, "column 'pegel' is not in the source; it has: Zeit, Temperatur, Pegel"),
         ((*HOW, "--value", "Pegel", "--value", "Pegel=b"), Incorrect, "column 'Pegel' is named twice"),
+        ((*HOW, "--value", "Pegel=a", "--value", "Temp=a"), Incorrect, "column 'Pegel' goes to series a already"),
         ((*HOW, "--value", "=b"), Incorrect, "names no column"),
         ((*HOW, "--timezone", "Mars/Base", "--value", "Pegel"), Incorrect, "no IANA time zone"),
         ((*HOW, "--format", "%Q", "--value", "Pegel"), Incorrect, "%Q cannot be read"),
@@ -114,4 +116,4 @@ def test_what_the_server_refuses_is_told_with_its_lines(served: Served, http: ht
     http.post("/api/v1/series", json={"key": "words", "value_type": "text"}).raise_for_status()
     done = load(served, http, file, *HOW, "--value", "Pegel=words")
     assert isinstance(done.exception, VarveError)
-    assert "lines 4 to 10 were refused; those before are loaded, of those after some may be" in done.exception.message
+    assert done.exception.message.endswith("lines 4 to 10 are not loaded")

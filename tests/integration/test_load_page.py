@@ -46,8 +46,9 @@ def test_a_file_is_loaded_and_what_is_wrong_in_it_is_told_by_line(http: httpx.Cl
 
 
 def test_the_same_file_counts_once_and_a_look_writes_nothing(http: httpx.Client) -> None:
-    look = send(http, "Pegel=once", path="/load?check=1")
-    assert "2 value(s) would be loaded; nothing is written yet" in look.text
+    looks = [send(http, "Pegel=once", path="/load?check=1"), send(http, "Pegel=once", form=FORM | {"do": "check"})]
+    assert all("2 value(s) would be loaded; nothing is written yet" in look.text for look in looks)
+    assert "It has times from 2024-01-15T15:30:00" in looks[0].text
     assert http.get("/api/v1/series/key:once").status_code == 404
     histories = []
     for _ in range(2):

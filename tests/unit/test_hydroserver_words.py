@@ -132,6 +132,14 @@ def test_a_key_has_its_roles_rights_in_its_workspace_and_a_strangers_elsewhere()
     assert permission.rights(strange, WORKSPACE, body) == grants.NOTHING
 
 
+def test_what_was_made_while_nobody_was_asked_is_everybodys_in_the_tenant() -> None:
+    body = {"isPrivate": True, "owner": accounts.ANONYMOUS, "collaborators": {}, "transferTo": None}
+    assert permission.rights(caller("maria@e.org"), WORKSPACE, body) == grants.EVERYTHING
+    assert permission.rights(caller("eve@e.org", Role.READ), WORKSPACE, body) == grants.VIEWER.rights
+    key = caller("key", Role.WRITE, Confined(ELSEWHERE, grants.EDITOR.id, None))
+    assert permission.rights(key, WORKSPACE, body) == grants.NOTHING
+
+
 def index_of(*events: EntityPut | EntityDeleted) -> Index:
     index = Index()
     for version, event in enumerate(events, 1):

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api.doors.hydroserver.bodies import Fields, Text255
 from api.request import parsed
+from streams.loading.by_hand_words import DELIMITERS
 from streams.loading.moments import nanoseconds_of, said_time
 from streams.loading.schedule import refuse_schedule
 from varve.errors import Incorrect
@@ -45,7 +46,7 @@ class Payload(Fields):
     timestamp_format: str | None = None
     header_row: int | None = Field(None, ge=1)
     data_start_row: int | None = Field(None, ge=1)
-    delimiter: Literal[",", "|", "\t", ";", " "] | None = None
+    delimiter: Annotated[Literal[",", "|", "\t", ";", " "] | None, BeforeValidator(lambda said: DELIMITERS.get(str(said), said))] = None
     jmespath: str | None = None
     OF: ClassVar[Mapping[str, tuple[str, ...]]] = {"CSV": ("headerRow", "dataStartRow", "delimiter"), "JSON": ("jmespath",)}
 
@@ -166,5 +167,12 @@ def mappings_of(said: Any, before: Any) -> list[dict[str, str]]:
         return list(before or [])
     if not isinstance(said, list):
         raise Incorrect("mappings-incorrect", "mappings: say a list of source_identifier and target_datastream_id")
-    found = [parsed(Mapped, one).model_dump(by_alias=True) for one in said]
-    return [dict(pair) for pair in dict.fromkeys(tuple(one.items()) for one in found)]
+    given = [parsed(Mapped, one).model_dump(by_alias=True) for one in said]
+    found = [dict(pair) for pair in dict.fromkeys(tuple(one.items()) for one in given)]
+    sources: dict[str, str] = {}
+    for one in found:
+        other = sources.setdefault(one["targetDatastreamId"], one["sourceIdentifier"])
+        if other != one["sourceIdentifier"]:
+            words = f"'{other}' and '{one['sourceIdentifier']}' go to one datastream ({one['targetDatastreamId']})"
+            raise Incorrect("mappings-incorrect", f"mappings: {words}, where each would overwrite the other: give each its own")
+    return found

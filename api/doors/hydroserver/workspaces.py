@@ -136,7 +136,12 @@ def _takes_part(who: Caller, workspace: Document) -> bool:
     body, name, identity = workspace.body, accounts.name_of(who), who.identity
     if identity is not None and identity.confined is not None:
         return identity.confined.workspace == workspace.id
-    return all_powerful(who) or name in (body["owner"], body["transferTo"]) or name in body["collaborators"]
+    return (
+        all_powerful(who)
+        or body["owner"] == accounts.ANONYMOUS
+        or name in (body["owner"], body["transferTo"])
+        or name in body["collaborators"]
+    )
 
 
 def _refuse_no_transfer(body: Body) -> None:
