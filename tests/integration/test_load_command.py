@@ -57,7 +57,7 @@ def test_a_file_comes_in_and_what_is_wrong_in_it_is_told_by_line(served: Served,
     ]
     assert done.stderr.splitlines() == [
         f"{file}:5: Temperatur: 'ICE' is not a number",
-        f"{file}:9: Zeit: '31.02.2024 09:15' does not match timestamp_format '%d.%m.%Y %H:%M', or is no such date or time",
+        f"{file}:9: Zeit: '31.02.2024 09:15' does not match --format '%d.%m.%Y %H:%M', or is no such date or time",
     ]
     assert [value for _, value in values(http, "north/temp")] == [21.5, 23.5]
     assert [str(time)[:16] for time, _ in values(http, "Pegel")] == [f"2024-01-15T{at}" for at in ("15:30", "15:45", "16:00", "16:30")]
