@@ -36,6 +36,11 @@ def load_file(
     data_row: Annotated[
         int | None, typer.Option("--data-row", help="first row of readings, where it is not the one after the headers")
     ] = None,
+    no_data: Annotated[
+        list[str] | None, typer.Option("--no-data", help="a cell that means there is no reading: -9999; repeat for several")
+    ] = None,
+    decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="numbers are written 1,5")] = False,
+    encoding: Annotated[str | None, typer.Option(help="windows-1252, utf-16, …; UTF-8 where absent", show_default=False)] = None,
     records: Annotated[str | None, typer.Option(help="the file is JSON: JMESPath of its records, such as 'data[*]'")] = None,
     check: Annotated[bool, typer.Option("--check", help="look at the file and send nothing")] = False,
     changed_by: Annotated[str | None, typer.Option("--changed-by", help="who does it")] = None,
@@ -56,6 +61,7 @@ def load_file(
         source = source_of(
             {"url": str(file), "payload": "CSV" if records is None else "JSON", "timestamp_key": time, "timestamp_format": form,
              "header_row": header_row, "data_start_row": data_row, "delimiter": DELIMITERS.get(delimiter, delimiter), "jmespath": records,
+             "no_data": no_data or (), "decimal_point": "," if decimal_comma else ".", "encoding": encoding,
              **zone_of(timezone)}
         )  # fmt: skip
     settings = read_settings(data)
@@ -73,6 +79,8 @@ def load_file(
     say(f"{file}: {done.rows:,} row(s) read, {done.values_all:,} value(s) {became}, {done.rejected_count:,} rejected")
     if done.span():
         say(f"{file}: {done.span()}")
+    if done.before():
+        say(f"{file}: {done.before()}")
     if done.assumed_utc:
         typer.echo(
             f"{file}: {done.assumed_utc:,} time(s) name no timezone and were read as UTC: say --timezone if they are local times", err=True

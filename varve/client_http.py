@@ -79,6 +79,7 @@ class Line:
         self._url, self.retries = url, retries
         self._lock = threading.Lock()
         self.token: str | None = None
+        self.repeated = 0  # writes that the server had before they were sent: their key and body are known
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +159,7 @@ class Line:
                 continue
             self._remember(answer.headers.get("Varve-Token"))  # a write that gave up waiting is safe all the same
             if answer.is_success:
+                self._count(attempt, answer)
                 return answer
             said = error_of(answer)
             if answer.status_code not in TRY_AGAIN:
@@ -172,6 +174,12 @@ class Line:
             later = Token.parse(token)
             former = None if self.token is None else Token.parse(self.token)
             self.token = str(later if former is None or former.log_id != later.log_id else former.merged(later))
+
+    def _count(self, attempt: int, answer: httpx.Response) -> None:
+        """What is repeated after a retry may be this very request."""
+        if attempt == 0 and "Idempotency-Replayed" in answer.headers:
+            with self._lock:
+                self.repeated += 1
 
     def _unreachable(self, reason: httpx.TransportError) -> Unavailable:
         words = str(reason) or type(reason).__name__

@@ -3,16 +3,19 @@
 Before: routes.py. After: a browser. Whatever came with the request is escaped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
 from fastapi import Response
 
 from api.access.pages import HEADERS
-from streams.loading.chunks import Rejected
+from streams.loading.by_hand import Loaded
+from streams.loading.by_hand_words import in_form
 
+REJECTED_SHOWN_MAX = 100
 DELIMITERS = {"comma": "comma ,", "semicolon": "semicolon ;", "tab": "tab", "pipe": "pipe |", "space": "space"}
+DECIMALS = {"point": "point 1.5", "comma": "comma 1,5"}
 _STYLE = """
 :root{color-scheme:light dark;--line:#8886;--soft:#8881;--act:#0b6b8f}
 *{box-sizing:border-box}
@@ -40,16 +43,12 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 
 @dataclass(frozen=True)
 class Told:
-    """What became of a file. values: rows (column, series, how many). checked: it was looked at, and nothing was written."""
+    """What became of a file. series: by column. checked: it was looked at, and nothing was written."""
 
     file: str
-    rows: int
-    values: Sequence[tuple[str, str, int]]
-    rejected: Sequence[Rejected]
-    rejected_count: int
+    series: Mapping[str, object]
+    done: Loaded
     checked: bool
-    assumed_utc: int = 0
-    span: str = ""
 
 
 def form_page(fields: Mapping[str, str], keyed: bool, refusal: str = "", status: int = 200, told: Told | None = None) -> Response:
@@ -78,9 +77,12 @@ def _form(fields: Mapping[str, str], keyed: bool) -> str:
         + _input("time", "Column of times", "its header", fields, "required")
         + _input("format", "Format of times", "%d/%m/%Y %H:%M; empty: ISO 8601", fields)
         + _input("timezone", "Timezone", "America/Denver, or -0700; empty: UTC", fields)
-        + _select("delimiter", "Delimiter", "between columns", fields)
+        + _select("delimiter", DELIMITERS, "Delimiter", "between columns", fields)
         + _input("header_row", "Header row", "empty: 1; lines with # do not count", fields, 'type="number" min="1"')
         + _input("data_row", "First row of readings", "empty: the one after the headers", fields, 'type="number" min="1"')
+        + _select("decimal", DECIMALS, "Decimals", "of numbers", fields)
+        + _input("no_data", "No reading", "words for it, with blanks between: -9999 ---", fields)
+        + _input("encoding", "Encoding", "windows-1252, utf-16; empty: UTF-8", fields)
         + _area("values", "Columns of values", "one a line: Column, or Column=series", fields)
         + '<label class="wide">File<input type="file" name="file" required accept=".csv,.txt,.tsv,text/csv,text/plain"></label>'
         '<div class="acts"><button name="do" value="load" formaction="/load">Load</button>'
@@ -98,9 +100,9 @@ def _area(name: str, label: str, hint: str, fields: Mapping[str, str]) -> str:
     return f'<label class="wide">{label}<small>{hint}</small><textarea name="{name}" required spellcheck="false">{text}</textarea></label>'
 
 
-def _select(name: str, label: str, hint: str, fields: Mapping[str, str]) -> str:
-    chosen = fields.get(name, "comma")
-    options = "".join(f'<option value="{one}"{" selected" if one == chosen else ""}>{said}</option>' for one, said in DELIMITERS.items())
+def _select(name: str, choices: Mapping[str, str], label: str, hint: str, fields: Mapping[str, str]) -> str:
+    chosen = fields.get(name, next(iter(choices)))
+    options = "".join(f'<option value="{one}"{" selected" if one == chosen else ""}>{said}</option>' for one, said in choices.items())
     return f'<label>{label}<small>{hint}</small><select name="{name}">{options}</select></label>'
 
 
@@ -109,22 +111,28 @@ def _wide(wide: bool) -> str:
 
 
 def _told(told: Told) -> str:
-    count = sum(number for _, _, number in told.values)
+    done = told.done
     became = "would be loaded; nothing is written yet" if told.checked else "loaded"
-    good = "" if told.rejected_count else " good"
-    lost = f", {told.rejected_count:,} rejected" if told.rejected_count else ""
-    said = f'<p class="said{good}" role="status">{escape(told.file)}: {told.rows:,} row(s) read, {count:,} value(s) {became}{lost}.</p>'
-    if told.span:
-        said += f"<p>It has {escape(told.span)}.</p>"
-    rows = "".join(f"<tr><td>{escape(name)}<td>{escape(series)}<td class=n>{number:,}" for name, series, number in told.values)
+    good = "" if done.rejected_count else " good"
+    lost = f", {done.rejected_count:,} rejected" if done.rejected_count else ""
+    read = f"{escape(told.file)}: {done.rows:,} row(s) read, {done.values_all:,} value(s) {became}{lost}."
+    said = f'<p class="said{good}" role="status">{read}</p>'
+    if done.span():
+        said += f"<p>It has {escape(done.span())}.</p>"
+    if done.before():
+        said += f"<p>{escape(done.before().capitalize())}.</p>"
+    if done.assumed_utc:
+        said += f"<p>{done.assumed_utc:,} time(s) name no timezone and were read as UTC: say the timezone if they are local times.</p>"
+    rows = "".join(
+        f"<tr><td>{escape(name)}<td>{escape(str(one))}<td class=n>{done.values.get(name, 0):,}" for name, one in told.series.items()
+    )
     table = f"<table><thead><tr><th>Column<th>Series<th class=n>Values</thead><tbody>{rows}</tbody></table>"
-    if told.assumed_utc:
-        said += f"<p>{told.assumed_utc:,} time(s) name no timezone and were read as UTC: say the timezone if they are local times.</p>"
-    return said + table + (_rejected(told) if told.rejected_count else "") + "<h2>Another file</h2>"
+    return said + table + (_rejected(done) if done.rejected_count else "") + "<h2>Another file</h2>"
 
 
-def _rejected(told: Told) -> str:
-    rows = "".join(f"<tr><td class=n>{one.line:,}<td>{escape(one.column)}<td>{escape(one.reason)}" for one in told.rejected)
-    rest = told.rejected_count - len(told.rejected)
+def _rejected(done: Loaded) -> str:
+    shown = done.rejected[:REJECTED_SHOWN_MAX]
+    rows = "".join(f"<tr><td class=n>{one.line:,}<td>{escape(one.column)}<td>{escape(in_form(one.reason))}" for one in shown)
+    rest = done.rejected_count - len(shown)
     more = f"<p>and {rest:,} more</p>" if rest else ""
     return f"<h2>Rejected</h2><table><thead><tr><th class=n>Line<th>Column<th>Why</thead><tbody>{rows}</tbody></table>{more}"

@@ -26,19 +26,19 @@ from api.load.page import Told, form_page
 from api.parts import Parts
 from api.request import Caller, caller_of
 from api.stamps import make_stamp
+from api.writer import Written
 from streams.loading.by_hand import Loaded
-from streams.loading.by_hand_words import DELIMITERS, series_of, zone_of
+from streams.loading.by_hand_words import DECIMALS, DELIMITERS, in_form, series_of, zone_of
 from streams.loading.chunks import Chunk, points_of
 from streams.loading.reading import read
 from streams.loading.specs import Source, source_of
 from varve.access import Role
 from varve.errors import Forbidden, Incorrect, Unauthorized, VarveError
-from varve.position import Token
 from varve.record import Record
 from varve.series_files import digest_of
 
-REJECTED_SHOWN_MAX = 100
-FIELDS = {"key", "time", "format", "timezone", "delimiter", "header_row", "data_row", "values", "check", "do"}
+_READING = {"time", "format", "timezone", "delimiter", "header_row", "data_row", "decimal", "no_data", "encoding", "values"}
+FIELDS = _READING | {"key", "check", "do"}
 Series = Mapping[str, str | uuid.UUID]
 
 
@@ -63,7 +63,7 @@ def router(parts: Parts) -> APIRouter:
                     raise form.refusal
                 told = await _load(parts, request, form, path)
         except VarveError as refusal:
-            return form_page(form.fields, parts.access.on, refusal.message, refusal.status)
+            return form_page(form.fields, parts.access.on, in_form(refusal.message), refusal.status)
         return form_page(form.fields, parts.access.on, told=told)
 
     return routes
@@ -101,6 +101,8 @@ def _asked(fields: Mapping[str, str]) -> tuple[Source, Series]:
         "url": "upload", "timestamp_key": fields.get("time", ""), "timestamp_format": fields.get("format") or None,
         "delimiter": DELIMITERS.get(delimiter, delimiter), **zone_of(fields.get("timezone") or None),
         "header_row": _row(fields, "header_row"), "data_start_row": _row(fields, "data_row"),
+        "decimal_point": DECIMALS.get(fields.get("decimal") or "point", fields.get("decimal")),
+        "no_data": fields.get("no_data", "").split(), "encoding": fields.get("encoding") or None,
     }  # fmt: skip
     if not said["timestamp_key"]:
         raise Incorrect("time-missing", "say which column holds the times")
@@ -126,23 +128,23 @@ async def _load(parts: Parts, request: Request, form: Form, path: Path) -> Told:
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         for table in () if check else await asyncio.to_thread(points_of, chunk, series):
             written = await _written(parts, who, table, f"{digest}-{number}", chunk)
-            token = written if token is None else token.merged(written)
+            token = written.token if token is None else token.merged(written.token)
+            done.requests, done.repeated = done.requests + 1, done.repeated + written.repeated
             number += 1
         done.add(chunk)
     if token is not None:
         await parts.views.reached(token)
-    values = [(name, str(one), done.values.get(name, 0)) for name, one in series.items()]
-    return Told(form.name, done.rows, values, done.rejected[:REJECTED_SHOWN_MAX], done.rejected_count, check, done.assumed_utc, done.span())
+    return Told(form.name, series, done, check)
 
 
-async def _written(parts: Parts, who: Caller, table: pa.Table, key: str, chunk: Chunk) -> Token:
+async def _written(parts: Parts, who: Caller, table: pa.Table, key: str, chunk: Chunk) -> Written:
     stamp = make_stamp(parts.clock, who.tenant, "load page", key, (), who.changed_by)
 
     def record() -> Record:
         return point_record("points_written", Body({}, {name: table.column(name) for name in table.column_names}), who.tenant, stamp)
 
     try:
-        return (await append(parts, await asyncio.to_thread(record), "log")).token
+        return await append(parts, await asyncio.to_thread(record), "log")
     except VarveError as refusal:
         words = (
             f"{refusal.message}\nLines {chunk.lines[0]} to {chunk.lines[-1]} were refused; those before are loaded, those after are not."

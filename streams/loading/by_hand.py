@@ -51,7 +51,7 @@ class Flying:
 @dataclass
 class Loaded:
     """rows: of the source. values: by source identifier, those that came in. first, last: times, UTC ns. rejected: the first of
-    rejected_count."""
+    rejected_count. repeated: of the requests, those that an earlier load of the same file had made."""
 
     rows: int = 0
     values: dict[str, int] = field(default_factory=dict)
@@ -60,6 +60,8 @@ class Loaded:
     assumed_utc: int = 0
     first: int | None = None
     last: int | None = None
+    requests: int = 0
+    repeated: int = 0
 
     def add(self, chunk: Chunk) -> None:
         self.rows += chunk.rows_read
@@ -78,6 +80,13 @@ class Loaded:
         if self.first is None or self.last is None:
             return ""
         return f"times from {format_instant(self.first)} to {format_instant(self.last)}"
+
+    def before(self) -> str:
+        """That some of it, or all, had been loaded already: it counts once, and overwrites nothing that was written since."""
+        if not self.repeated:
+            return ""
+        of = "all" if self.repeated == self.requests else f"{self.repeated} of {self.requests} parts"
+        return f"{of} of it had been loaded before, from the same file: it counts once, and what was written since stays"
 
     @property
     def values_all(self) -> int:
@@ -101,6 +110,7 @@ def load(
                     flying.make_way(chunk)
                     flying.add(chunk, senders.submit(_send, line, tables, changed_by, f"load-{digest}-{number}", chunk, number))
                 done.add(chunk)
+                done.requests += len(tables)
                 advance(chunk.rows_read)
             flying.land()
         except VarveError as refusal:
@@ -108,6 +118,7 @@ def load(
             raise _placed(refusal, path) from None
     if line is not None:
         line.wait_for()
+        done.repeated = line.repeated
     return done
 
 

@@ -10,11 +10,23 @@ from typing import Any
 from varve.errors import Incorrect
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
+DECIMALS = {"point": ".", "comma": ","}
 
 _OPTIONS = (
     ("timezone_type 'offset', such as -0700", "--timezone with an offset, such as -0700"), ("timezone_type and timezone", "--timezone"),
     ("timestamp_format", "--format"), ("timestamp_key", "--time"), ("timezone '", "--timezone '"), ("header_row", "--header-row"),
-    ("data_start_row", "--data-row"), ("jmespath", "--records"),
+    ("data_start_row", "--data-row"), ("jmespath", "--records"), ("no_data", "--no-data"), ("encoding", "--encoding"),
+    ("the source must be UTF-8", "the source must be UTF-8, or --encoding must say what it is"),
+    ("decimals are written with a point", "decimals are written with a point; --decimal-comma reads a comma"),
+    ("decimal_point", "--decimal-comma"),
+)  # fmt: skip
+_FORM = (
+    ("timezone_type 'offset', such as -0700", "Timezone with an offset, such as -0700"), ("timezone_type and timezone", "Timezone"),
+    ("timestamp_format", "Format of times"), ("timestamp_key", "Column of times"), ("timezone '", "Timezone '"),
+    ("header_row", "Header row"), ("data_start_row", "First row of readings"), ("no_data", "No reading"), ("encoding", "Encoding"),
+    ("the source must be UTF-8", "the source must be UTF-8, or Encoding must say what it is"),
+    ("decimals are written with a point", "decimals are written with a point, unless Decimals says otherwise"),
+    ("decimal_point", "Decimals"),
 )  # fmt: skip
 
 
@@ -48,8 +60,17 @@ def series_of(said: Sequence[str]) -> dict[str, str | uuid.UUID]:
 
 def in_options(words: str) -> str:
     """What the reader says of a source, in the words of `varve load`."""
-    for setting, option in _OPTIONS:
-        words = words.replace(setting, option)
+    return _said(words, _OPTIONS)
+
+
+def in_form(words: str) -> str:
+    """The same in the words of the page's form."""
+    return _said(words, _FORM)
+
+
+def _said(words: str, names: Sequence[tuple[str, str]]) -> str:
+    for setting, name in names:
+        words = words.replace(setting, name)
     return words
 
 

@@ -14,8 +14,9 @@ import pyarrow.csv
 
 from streams.loading.chunks import REJECTED_LISTED_MAX, Rejected
 from streams.loading.csv_blocks import Apart, Block, Int64s, apart, has_quotes
-from streams.loading.numbers import numbers, why
+from streams.loading.numbers import POINT, numbers, why
 from streams.loading.rows import Rows
+from streams.loading.specs import Writing
 from varve.errors import Incorrect
 
 
@@ -28,6 +29,7 @@ class Layout:
     time_name: str
     time: int
     values: dict[str, int]
+    writing: Writing = POINT
 
     @property
     def names(self) -> list[str]:
@@ -63,9 +65,9 @@ def mended(block: Block, layout: Layout) -> Rows:
     values = {}
     for name, at in layout.values.items():
         words, no_text = _text(read.column(str(at)))
-        values[name], wrong = numbers(words)
+        values[name], wrong = numbers(words, layout.writing)
         refused.add(lines[no_text], name, ["the cell is not UTF-8"] * min(len(no_text), REJECTED_LISTED_MAX))
-        refused.add(lines[wrong], name, [why(words[row].as_py()) for row in wrong[:REJECTED_LISTED_MAX].tolist()])
+        refused.add(lines[wrong], name, [why(words[row].as_py(), layout.writing) for row in wrong[:REJECTED_LISTED_MAX].tolist()])
     kept = np.ones(len(lines), bool)
     kept[strange] = False
     if len(strange):

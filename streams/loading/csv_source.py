@@ -17,7 +17,8 @@ import pyarrow.csv
 from streams.loading.chunks import Chunk
 from streams.loading.csv_blocks import Block, blocks, has_comment, is_comment, opening
 from streams.loading.csv_mending import Layout, mended
-from streams.loading.numbers import EMPTY
+from streams.loading.encodings import opened
+from streams.loading.numbers import empty_of, without_no_data
 from streams.loading.rows import Rows, chunks_of
 from streams.loading.specs import Source
 from streams.loading.timestamps import Clock
@@ -28,7 +29,7 @@ _LISTED_MAX, _SHOWN = 30, 200
 
 
 def chunks(path: Path, source: Source, wanted: Sequence[str], rows_max: int) -> Iterator[Chunk]:
-    with path.open("rb") as file:
+    with opened(path, source.encoding) as file:
         opening(file)
         layout, first = _layout(file, source, wanted)
         pieces = (_parsed(block, layout) for block in blocks(file, first, source.delimiter))
@@ -46,7 +47,8 @@ def _parsed(block: Block, layout: Layout) -> Rows:
             pyarrow.csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=False, ignore_empty_lines=False),
             pyarrow.csv.ConvertOptions(
                 column_types={name: pa.string() if name == str(layout.time) else pa.float64() for name in layout.included},
-                include_columns=layout.included, null_values=EMPTY, strings_can_be_null=True,
+                include_columns=layout.included, null_values=empty_of(layout.writing), strings_can_be_null=True,
+                decimal_point=layout.writing.decimal_point,
             ),
         ).combine_chunks()  # fmt: skip
     except pa.ArrowInvalid:
@@ -58,6 +60,7 @@ def _parsed(block: Block, layout: Layout) -> Rows:
     values = {name: _flat(read.column(str(at))) for name, at in layout.values.items()}
     if any(np.isinf(one.fill_null(0.0).to_numpy(zero_copy_only=False)).any() for one in values.values()):
         return mended(block, layout)
+    values = {name: without_no_data(one, layout.writing) for name, one in values.items()}
     return Rows(_flat(times), values, lines, read.num_rows)
 
 
@@ -81,11 +84,11 @@ def _layout(file: BinaryIO, source: Source, wanted: Sequence[str]) -> tuple[Layo
     file.seek(start)
     sample = _split(here[1].decode(errors="replace"), source.delimiter) if here else headers or []
     if headers is None:
-        return Layout(source.delimiter, len(sample), source.timestamp_key, *_numbered(source, wanted, len(sample))), line
+        return Layout(source.delimiter, len(sample), source.timestamp_key, *_numbered(source, wanted, len(sample)), source), line
     _refuse_page(headers)
     time, values = _named(source, wanted, headers)
     width = len(sample) if len(sample) > max(time, *values.values(), 0) and not any(sample[len(headers) :]) else len(headers)
-    return Layout(source.delimiter, width, source.timestamp_key, time, values), line
+    return Layout(source.delimiter, width, source.timestamp_key, time, values, source), line
 
 
 def _counted(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -30,7 +30,7 @@ def chunks(path: Path, source: Source, wanted: Sequence[str], rows_max: int) -> 
     records = _records(_document(path), source.jmespath or "@")
     if records:
         _refuse_missing(records, (source.timestamp_key, *wanted), source.timestamp_key)
-    pieces = (_rows(records[at : at + rows_max], at + 1, source.timestamp_key, wanted) for at in range(0, len(records), rows_max))
+    pieces = (_rows(records[at : at + rows_max], at + 1, source, wanted) for at in range(0, len(records), rows_max))
     yield from chunks_of(pieces, source.timestamp_key, Clock(source), rows_max)
 
 
@@ -94,16 +94,16 @@ def _refuse_missing(records: Sequence[_Record], names: Sequence[str], time_name:
             )
 
 
-def _rows(records: Sequence[_Record], first: int, time_name: str, wanted: Sequence[str]) -> Rows:
+def _rows(records: Sequence[_Record], first: int, source: Source, wanted: Sequence[str]) -> Rows:
     lines = np.arange(first, first + len(records))
     refused, count = list[Rejected](), 0
-    times = [record.get(time_name) for record in records]
+    times = [record.get(source.timestamp_key) for record in records]
     texts = pa.array([one if isinstance(one, str) else None if one is None else json.dumps(one) for one in times], pa.string())
     values = {}
     for name in wanted:
         words = pa.array([_word(record.get(name)) for record in records], pa.string())
-        values[name], wrong = numbers(words)
-        refused += [Rejected(int(lines[row]), name, why(words[row].as_py())) for row in wrong[:REJECTED_LISTED_MAX].tolist()]
+        values[name], wrong = numbers(words, source)
+        refused += [Rejected(int(lines[row]), name, why(words[row].as_py(), source)) for row in wrong[:REJECTED_LISTED_MAX].tolist()]
         count += len(wrong)
     return Rows(texts, values, lines, len(records), sorted(refused), count)
 

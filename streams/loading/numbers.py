@@ -10,10 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from streams.loading.specs import Writing
+
 EMPTY = ["", "NaN", "nan", "NAN", "-NaN", "-nan", "NA", "N/A", "n/a", "na", "#N/A", "#NA", "<NA>", "null", "NULL", "Null", "None", "none",
          "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "#N/A N/A"]  # fmt: skip
 _NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$"
 _SHOWN = 40
+
+
+POINT = Writing()
 
 
 class Numbers(NamedTuple):
@@ -23,20 +28,34 @@ class Numbers(NamedTuple):
     wrong: NDArray[np.int64]
 
 
-def numbers(words: pa.Array) -> Numbers:
+def numbers(words: pa.Array, writing: Writing = POINT) -> Numbers:
     trimmed = pc.utf8_trim_whitespace(pc.fill_null(words, ""))
-    empty = pc.is_in(trimmed, pa.array(EMPTY))
-    shaped = pc.match_substring_regex(trimmed, _NUMBER)
-    values = pc.if_else(shaped, pc.utf8_ltrim(trimmed, "+"), None).cast(pa.float64())
+    empty = pc.is_in(trimmed, pa.array(empty_of(writing)))
+    shaped = pc.match_substring_regex(trimmed, _NUMBER.replace(r"\.", f"[{writing.decimal_point}]"))
+    pointed = pc.replace_substring(trimmed, writing.decimal_point, ".")
+    values = pc.if_else(shaped, pc.utf8_ltrim(pointed, "+"), None).cast(pa.float64())
     finite = pc.fill_null(pc.is_finite(values), False)
     wrong = np.flatnonzero(pc.invert(pc.or_(empty, finite)).to_numpy(zero_copy_only=False))
-    return Numbers(pc.if_else(finite, values, pa.scalar(None, pa.float64())), wrong)
+    return Numbers(without_no_data(pc.if_else(finite, values, pa.scalar(None, pa.float64())), writing), wrong)
 
 
-def why(word: str) -> str:
+def empty_of(writing: Writing) -> list[str]:
+    return [*EMPTY, *writing.no_data]
+
+
+def without_no_data(values: pa.Array, writing: Writing) -> pa.Array:
+    """Null where a number stands for no reading, however it is written."""
+    if not writing.no_data:
+        return values
+    gone = numbers(pa.array(writing.no_data), Writing(decimal_point=writing.decimal_point)).values.drop_null()
+    return pc.if_else(pc.is_in(values, gone), pa.scalar(None, pa.float64()), values)
+
+
+def why(word: str, writing: Writing = POINT) -> str:
     shown = word.strip()[:_SHOWN]
     if shown.lower().lstrip("+-") in ("inf", "infinity"):
         return f"'{shown}' is not a finite number"
-    if "," in shown and shown.replace(",", "", 1).lstrip("+-").isdigit():
-        return f"'{shown}' is not a number: decimals are written with a point"
+    other = "," if writing.decimal_point == "." else "."
+    if other in shown and shown.replace(other, "", 1).lstrip("+-").isdigit():
+        return f"'{shown}' is not a number: decimals are written with a {'point' if other == ',' else 'comma'}"
     return f"'{shown}' is not a number"

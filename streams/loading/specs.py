@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import jmespath
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from streams.loading.encodings import known
 from streams.loading.time_format import offset_seconds, pattern_of
 from varve.errors import Incorrect
 
@@ -40,10 +41,17 @@ class Mapping(_Spec):
     series_id: uuid.UUID
 
 
-class Source(_Spec):
+class Writing(_Spec):
+    """How a source writes numbers. no_data: words for a reading that is none; one that is a number means it however it is written."""
+
+    decimal_point: Literal[".", ","] = "."
+    no_data: tuple[str, ...] = ()
+
+
+class Source(Writing):
     """timezone_type: of times that name no offset themselves; None reads those as UTC. Rows are counted from 1.
 
-    header_row None: 1 where timestamp_key is a name; where it is a number, columns are known by their numbers.
+    header_row None: 1 where timestamp_key is a name; where it is a number, columns are known by their numbers. encoding None: UTF-8.
     """
 
     url: str
@@ -58,6 +66,7 @@ class Source(_Spec):
     data_start_row: int | None = Field(None, ge=1)
     delimiter: Delimiter = ","
     jmespath: str | None = None
+    encoding: str | None = None
     placeholders: tuple[Placeholder, ...] = ()
 
     @model_validator(mode="after")
@@ -65,6 +74,12 @@ class Source(_Spec):
         _refuse_timezone(self.timezone_type, self.timezone)
         if self.header_row and self.data_start_row and self.data_start_row <= self.header_row:
             raise ValueError(f"data_start_row is {self.data_start_row}, but row {self.header_row} holds the headers: data start below it")
+        if self.decimal_point == self.delimiter and self.payload == "CSV":
+            raise ValueError("decimal_point is ',' and so is the delimiter: which of the two is another, such as ';'?")
+        if self.payload == "JSON" and (self.encoding is not None or self.decimal_point != "."):
+            raise ValueError("encoding and decimal_point are for CSV: JSON is UTF-8 and its numbers have a point")
+        if self.encoding is not None and known(self.encoding) is None:
+            raise ValueError(f"encoding '{self.encoding}' is not known here: one is called windows-1252, utf-16 or latin-1, for instance")
         if self.timestamp_format:
             pattern_of(self.timestamp_format)
         if self.jmespath is not None:

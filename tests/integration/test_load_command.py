@@ -64,11 +64,25 @@ def test_a_file_comes_in_and_what_is_wrong_in_it_is_told_by_line(served: Served,
 
 
 def test_a_load_that_is_repeated_adds_nothing(served: Served, http: httpx.Client, file: Path) -> None:
-    layers = []
+    layers, told = [], list[bool]()
     for _ in range(2):
-        load(served, http, file, *HOW, "--value", "Pegel=again")
+        done = load(served, http, file, *HOW, "--value", "Pegel=again")
+        told.append("all of it had been loaded before, from the same file" in done.stdout)
         layers.append(http.get("/api/v1/values/history", params={"key": "again"}).json())
     assert layers[0] == layers[1]
+    assert told == [False, True]
+
+
+def test_a_file_in_another_encoding_with_decimal_commas(served: Served, http: httpx.Client, tmp_path: Path) -> None:
+    path = tmp_path / "zagreb.csv"
+    path.write_bytes("Čas;Širina\n2024-01-01;1,5\n2024-01-02;-999\n2024-01-03;2\n".encode("windows-1250"))
+    how = ("--time", "Čas", "--value", "Širina=zagreb", "--delimiter", ";", "--no-data", "-999", "--decimal-comma")
+    done = load(served, http, path, *how, "--encoding", "windows-1250")
+    assert "3 row(s) read, 2 value(s) loaded, 0 rejected" in done.stdout
+    assert [value for _, value in values(http, "zagreb")] == [1.5, 2.0]
+    refused = load(served, http, path, *how).exception
+    assert isinstance(refused, Incorrect)
+    assert "not UTF-8: the source must be UTF-8, or --encoding must say what it is" in refused.message
 
 
 def test_a_file_without_faults_ends_well_and_json_is_read_too(served: Served, http: httpx.Client, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_file_is_loaded_and_what_is_wrong_in_it_is_told_by_line(http: httpx.Cl
     assert answer.status_code == 200
     assert "&lt;b&gt;.csv: 3 row(s) read, 3 value(s) loaded, 2 rejected." in answer.text
     assert "<td class=n>3<td>Temp<td>&#x27;ICE&#x27; is not a number" in answer.text
-    assert "<td class=n>4<td>Zeit<td>&#x27;31.02.2024 09:00&#x27; does not match timestamp_format" in answer.text
+    assert "<td class=n>4<td>Zeit<td>&#x27;31.02.2024 09:00&#x27; does not match Format of times" in answer.text
     assert held(http, "page/temp") == ["2024-01-15T15:30:00 21.5"]
     assert len(held(http, "page/level")) == 2
 
@@ -50,11 +50,14 @@ def test_the_same_file_counts_once_and_a_look_writes_nothing(http: httpx.Client)
     assert all("2 value(s) would be loaded; nothing is written yet" in look.text for look in looks)
     assert "It has times from 2024-01-15T15:30:00" in looks[0].text
     assert http.get("/api/v1/series/key:once").status_code == 404
-    histories = []
+    histories, told = [], list[bool]()
     for _ in range(2):
-        assert send(http, "Pegel=once").status_code == 200
+        answer = send(http, "Pegel=once")
+        assert answer.status_code == 200
+        told.append("All of it had been loaded before" in answer.text)
         histories.append(http.get("/api/v1/values/history", params={"key": "once"}).json())
     assert histories[0] == histories[1]
+    assert told == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,9 @@ def test_the_same_file_counts_once_and_a_look_writes_nothing(http: httpx.Client)
         ({"time": ""}, "Temp", FILE, "say which column holds the times"),
         ({"timezone": "Mars"}, "Temp", FILE, "no IANA time zone"),
         ({"header_row": "x"}, "Temp", FILE, "a row is a number from 1"),
-        ({"header_row": "0"}, "Temp", FILE, "header_row"),
+        ({"header_row": "0"}, "Temp", FILE, "Header row"),
+        ({"decimal": "dot"}, "Temp", FILE, "Decimals"),
+        ({"encoding": "klingon"}, "Temp", FILE, "Encoding &#x27;klingon&#x27; is not known here"),
         ({}, "", FILE, "no column of values is named"),
         ({"format": ""}, "Temp", FILE, "no row of the source has a time that can be read: line 2"),
         ({}, "Temp", "", "the source is empty"),

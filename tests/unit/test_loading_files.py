@@ -253,3 +253,45 @@ def test_a_document_larger_than_memory_may_well_hold_is_refused(path: Path) -> N
         file.truncate((64 << 20) + 1)
     with pytest.raises(TooLarge, match="at most 64 are read"):
         list(read(path, source(**JSON), ["v"]))
+
+
+@pytest.mark.parametrize("odd", ["", "x"], ids=["as it should be", "with a row that is not so"])
+def test_cells_that_mean_no_reading_and_decimals_with_a_comma(path: Path, odd: str) -> None:
+    words = ["1,5", "-9999", "-9999,00", "---", "-,5e1", "7", odd]
+    text = "Time;Level\n" + "".join(f"2024-01-01;{word}\n" for word in words)
+    found = Loaded(path, text, ["Level"], delimiter=";", decimal_point=",", no_data=["-9999", "---"])
+    assert found.values["Level"] == [1.5, None, None, None, -5.0, 7.0, None]
+    assert found.rejected_count == bool(odd)
+
+
+def test_a_point_is_refused_where_decimals_have_a_comma(path: Path) -> None:
+    found = Loaded(path, "Time;Level\n2024-01-01;1.5\n2024-01-01;1.234,5\n", ["Level"], delimiter=";", decimal_point=",")
+    assert [one.reason for one in found.rejected] == [
+        "'1.5' is not a number: decimals are written with a comma", "'1.234,5' is not a number",
+    ]  # fmt: skip
+    with pytest.raises(Incorrect, match="decimal_point is ',' and so is the delimiter"):
+        source(decimal_point=",")
+
+
+def test_json_knows_cells_that_mean_no_reading(path: Path) -> None:
+    text = json.dumps([{"Time": "2024-01-01", "Level": -9999.0}, {"Time": "2024-01-02", "Level": "2"}])
+    found = Loaded(path, text, ["Level"], payload="JSON", jmespath="[*]", no_data=["-9999"])
+    assert (found.values["Level"], found.rejected) == ([None, 2.0], [])
+    with pytest.raises(Incorrect, match="are for CSV"):
+        source(payload="JSON", encoding="latin-1")
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "utf-16", "utf-16-le", "cp037"])
+def test_another_encoding_is_read_where_it_is_said(path: Path, encoding: str) -> None:
+    text = "Time,Température\r\n" + "2024-01-01,1\r\n" * 700_000
+    found = Loaded(path, text.encode(encoding), ["Température"], encoding=encoding)
+    assert (found.read, sum(found.values["Température"]), found.lines[-1]) == (700_000, 700_000, 700_001)
+
+
+def test_bytes_that_are_not_of_the_encoding_are_told_with_their_line(path: Path) -> None:
+    with pytest.raises(Incorrect, match=r"line 3: 0x81 is not windows-1252"):
+        Loaded(path, b"Time,Level\n2024-01-01,1\n2024-01-02,\x81\n", ["Level"], encoding="windows-1252")
+    with pytest.raises(Incorrect, match="encoding 'klingon' is not known here"):
+        source(encoding="klingon")
+    with pytest.raises(Incorrect, match="encoding 'base64' is not known here"):
+        source(encoding="base64")
