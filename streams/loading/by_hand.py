@@ -11,17 +11,20 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from streams.loading.chunks import Chunk, Rejected, points_of
 from streams.loading.reading import read
 from streams.loading.specs import Source
-from varve.client_http import Line
-from varve.client_progress import Advance
 from varve.errors import NotFound, VarveError
 from varve.instants import format_instant
 from varve.series_files import digest_of
+
+if TYPE_CHECKING:  # the page uses this room, in a server that has no need of a client
+    from varve.client_http import Line
+    from varve.client_progress import Advance
 
 LISTED_MAX = 1_000
 AT_ONCE = 4  # chunks on their way: while the outcome of one is waited for, others are folded and stored
@@ -94,7 +97,7 @@ class Loaded:
 
 
 def load(
-    line: Line | None, path: Path, source: Source, series: Mapping[str, str | uuid.UUID], changed_by: str | None, advance: Advance
+    line: "Line | None", path: Path, source: Source, series: Mapping[str, str | uuid.UUID], changed_by: str | None, advance: "Advance"
 ) -> Loaded:
     """line None: the file is looked at, and nothing is sent."""
     if not path.is_file():
@@ -137,7 +140,7 @@ def _prepared(path: Path, source: Source, series: Mapping[str, str | uuid.UUID])
         yield chunk, points_of(chunk, series)
 
 
-def _send(line: Line, tables: list[pa.Table], changed_by: str | None, key: str, chunk: Chunk, number: int) -> None:
+def _send(line: "Line", tables: list[pa.Table], changed_by: str | None, key: str, chunk: Chunk, number: int) -> None:
     for part, table in enumerate(tables):
         try:
             line.write("POST", "/api/v1/points", table, {"wait": "log", "changed_by": changed_by}, f"{key}-{part}")
