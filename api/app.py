@@ -43,15 +43,16 @@ from api.native import (
 )
 from api.parts import Parts
 
+# routes are tried one after another: what is asked most comes first
 _NATIVE = (points, increments, deletions, updates, runs, values, rollups, series, entities, live, events)
-_ROOMS = (*_NATIVE, timedb, tempodb, timetric, datareservoir, hydroserver)
+_DOORS = (timedb, tempodb, timetric, datareservoir, hydroserver)
 _ACCESS = (users, sessions, oauth2, dance)
 WORDINGS = (TIMEDB, TEMPODB, TIMETRIC, DATARESERVOIR, HYDROSERVER)
 
 
 def create_app(parts: Parts) -> FastAPI:
-    app = _app_of(parts, (status, generations, *_ACCESS, *_ROOMS, loading, load))
-    app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (status, *_ROOMS)), own)))
+    app = _app_of(parts, (*_NATIVE, status, generations, *_ACCESS, *_DOORS, loading, load))
+    app.mount("/generations", NamedGenerations(parts, lambda own: _guarded(_app_of(own, (*_NATIVE, status, *_DOORS)), own)))
     return _guarded(app, parts)
 
 
