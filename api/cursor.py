@@ -13,6 +13,8 @@ from typing import Any
 
 from varve.errors import Incorrect
 
+_CHECK_BYTES = 6
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -28,13 +30,17 @@ class Cursor:
         key = None if self.key is None else {name: str(one) if isinstance(one, uuid.UUID) else one for name, one in self.key.items()}
         marks = {str(partition): mark for partition, mark in self.vector.items()}
         body = json.dumps([marks, self.question, self.log, key], separators=(",", ":"))
-        return base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
+        return base64.urlsafe_b64encode(_check(body.encode()) + body.encode()).decode().rstrip("=")
 
 
 def read_cursor(text: str, question: str, log_id: str, vector: Mapping[int, int]) -> Cursor:
     """vector: what the store holds now; a cursor from beyond it belongs to a store that is gone."""
     try:
-        found, asked, log, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        check, body = whole[:_CHECK_BYTES], whole[_CHECK_BYTES:]
+        if check != _check(body):
+            raise ValueError
+        found, asked, log, key = json.loads(body)
         cursor = Cursor({int(k): int(v) for k, v in found.items()}, str(asked), str(log), _key(key))
     except (ValueError, TypeError, AttributeError):
         raise Incorrect("cursor-malformed", f"cursor: '{text[:60]}' is not a cursor: send back what Link or next gave, unchanged") from None
@@ -43,6 +49,11 @@ def read_cursor(text: str, question: str, log_id: str, vector: Mapping[int, int]
     if cursor.log != log_id[:8] or any(vector.get(partition, 0) < mark for partition, mark in cursor.vector.items()):
         raise Incorrect("cursor-expired", "cursor: what it continues is not served any more: start again without a cursor")
     return cursor
+
+
+def _check(body: bytes) -> bytes:
+    """Tells a cursor that was cut or changed on its way; no secret: who makes one up is answered as whom it belongs to would be."""
+    return hashlib.blake2b(body, digest_size=_CHECK_BYTES).digest()
 
 
 def question_of(*parts: object) -> str:

@@ -44,6 +44,19 @@ def test_a_cursor_comes_back_as_it_was_and_only_to_its_own_question() -> None:
         read_cursor(str(cursor), "q", "logid123456", {0: 4, 1: 7})
 
 
+@given(st.integers(0, 200), st.characters(codec="ascii"))
+def test_a_cursor_that_was_changed_on_its_way_is_refused(place: int, other: str) -> None:
+    cursor = Cursor({0: 5, 1: 7}, "q", "logid123", {"series_id": TENANT, "valid_time": -5})
+    text = str(cursor)
+    place %= len(text)
+    try:
+        assert read_cursor(text[:place] + other + text[place + 1 :], "q", "logid123456", {0: 9, 1: 7}) == cursor
+    except Incorrect as refusal:
+        assert refusal.code == "cursor-malformed"
+    with pytest.raises(Incorrect, match="is not a cursor"):
+        read_cursor(text[:-4], "q", "logid123456", {0: 9, 1: 7})
+
+
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_cursor_reader(text: str) -> None:
     with pytest.raises(Incorrect):
