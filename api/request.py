@@ -7,7 +7,7 @@ import asyncio
 import uuid
 import zlib
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_origin
 
 import orjson
 import zstandard
@@ -27,12 +27,19 @@ JSON, NDJSON, CSV, ARROW = "application/json", "application/x-ndjson", "text/csv
 OF_THE_ANSWER = ("", "wait", "return")  # parameters that a repeated request may say otherwise
 INLINE_BYTES_MAX = 1 << 16  # larger bodies are inflated and parsed in a thread
 Model = TypeVar("Model", bound=BaseModel)
+_LISTS: set[str] = set()  # parameters that may be repeated
 
 
 class Asked(BaseModel):
-    """Base of the query models: an unknown parameter is an error."""
+    """Base of the query models: an unknown parameter is an error, and so is one that is said twice but is no list."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        for name, field in cls.model_fields.items():
+            if get_origin(field.annotation) is list:
+                _LISTS.add(field.alias or name)
 
 
 class WriteAsked(Asked):
@@ -64,10 +71,20 @@ async def caller(
     """A dependency of every route; async, else FastAPI runs it in a thread."""
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
         raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
-    said = sorted(part for part in request.url.query.split("&") if part.partition("=")[0] not in OF_THE_ANSWER)
+    query = request.url.query.split("&")
+    if len(query) > 1 and request.url.path.startswith("/api/v1/"):  # a door passes what its system passes
+        _refuse_repeated([part.partition("=")[0] for part in query])
+    said = sorted(part for part in query if part.partition("=")[0] not in OF_THE_ANSWER)
     identity = identity_in(request.scope)
     scope = f"{request.method} {request.url.path.rstrip('/')}"
     return Caller(tenant_of(x_tenant, identity), idempotency_key, scope, "&".join(said), identity)
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    """Else the last one would win, and nobody would know."""
+    repeated = sorted({name for name in names if name and name not in _LISTS and names.count(name) > 1})
+    if repeated:
+        raise Incorrect("parameter-repeated", f"{repeated[0]}: stands in the address {names.count(repeated[0])} times; say it once")
 
 
 async def caller_of(request: Request) -> Caller:

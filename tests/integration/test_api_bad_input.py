@@ -108,6 +108,15 @@ def test_an_unknown_parameter_of_a_read_is_refused(http: httpx.Client) -> None:
     assert "colour" in error_of(http.get("/api/v1/values/flat?columns=colour"), 422)["message"]
 
 
+def test_a_parameter_that_is_said_twice_is_refused_unless_it_is_a_list(http: httpx.Client) -> None:
+    http.post("/api/v1/points", json={"series": "said", "valid_time": [HOUR], "value": [1.5]}).raise_for_status()
+    refused = error_of(http.get("/api/v1/values/flat?key=said&columns=value&columns=valid_time"), 422)
+    assert "columns: stands in the address 2 times" in refused["message"]
+    error_of(http.post("/api/v1/points?wait=log&wait=view", json={"rows": [ROW]}), 422)
+    http.get("/api/v1/values/flat?key=said&key=said&columns=value").raise_for_status()
+    http.get("/api/v1/rollups?key=said&period=1hour&function=sum&function=min").raise_for_status()
+
+
 def test_deep_json_is_refused(http: httpx.Client) -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     error_of(http.post("/api/v1/points", content=deep, headers={"Content-Type": "application/json"}), 422)
