@@ -183,7 +183,8 @@ class Line:
 
     def _unreachable(self, reason: httpx.TransportError) -> Unavailable:
         words = str(reason) or type(reason).__name__
-        return Unavailable("server-unreachable", f"no answer from {self._url} ({words}): start it with `varve up`, or correct the address")
+        repair = "start it with `varve up`, or correct the address (a command takes --url, or --data DIR)"
+        return Unavailable("server-unreachable", f"no answer from {self._url} ({words}): {repair}")
 
 
 def line_to(

@@ -145,7 +145,8 @@ def _send(line: "Line", tables: list[pa.Table], changed_by: str | None, key: str
         try:
             line.write("POST", "/api/v1/points", table, {"wait": "log", "changed_by": changed_by}, f"{key}-{part}")
         except VarveError as refusal:
-            words = f"{refusal.message}\nlines {chunk.lines[0]} to {chunk.lines[-1]} are not loaded"
+            first, last = chunk.lines[0], chunk.lines[-1]
+            words = f"{refusal.message}\n" + (f"line {first} is not loaded" if first == last else f"lines {first} to {last} are not loaded")
             words += "; those before are, of those after some may be" if number else ""
             raise type(refusal)(refusal.code, words, refusal.rows) from None
 
