@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_until
-from tests.integration.test_up import Started, Supervise, supervise  # noqa: F401 - a fixture
+from tests.integration.test_up import SERVER, Started, Supervise, supervise  # noqa: F401 - a fixture
 from varve.clock import SystemClock
 from varve.watch import TURN_SECONDS_MAX, Watch, sign_of_life, touch, touched
 
@@ -20,10 +20,10 @@ import os, pathlib, sys, time
 sys.path.insert(0, {str(Path.cwd())!r})
 from varve.watch import sign_of_life, touch
 while True:
-    touch(sign_of_life(pathlib.Path(os.environ["VARVE_DATA"]), os.environ["VARVE_WORKER__NAME"]))
+    touch(sign_of_life(pathlib.Path(os.environ["VARVE_DATA"]), "{{}}" + os.environ["VARVE_WORKER__NAME"]))
     time.sleep(0.2)
 """
-PARTS = ("worker", "server", "broker")
+PARTS = ("worker", "server", "broker", "loader")
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_part_that_hangs_is_started_again_and_nobody_is_blamed_for_the_supervi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VARVE_UP__HUNG_SECONDS", str(HUNG_SECONDS))
-    one = supervise(worker=TOUCHING).until_ready()
+    one = supervise(TOUCHING.format(""), SERVER, TOUCHING.format("loader-")).until_ready()
     pids = {part: one.pid(part) for part in PARTS}
     one.process.send_signal(signal.SIGSTOP)
     time.sleep(HUNG_SECONDS + 2)

@@ -34,8 +34,7 @@ from varve.up import Part, run_up
 from varve.cli import main
 import varve.cli
 from varve.settings import HttpSettings, LogSettings, Settings
-worker, server = sys.argv[3:5]
-parts = (Part("worker", (sys.executable, "-c", worker), 1.0), Part("server", (sys.executable, "-c", server), 1.0))
+parts = tuple(Part(name, (sys.executable, "-c", code), 1.0) for name, code in zip(("worker", "server", "loader"), sys.argv[3:]))
 settings = Settings(data=pathlib.Path(sys.argv[1]), http=HttpSettings(port=int(sys.argv[2])), log=LogSettings(heap_mb=128))
 varve.cli.app = lambda: sys.exit(run_up(settings, lambda line: print(line, flush=True), parts, lambda settings: None))
 main()
@@ -67,9 +66,9 @@ Supervise = Callable[..., Started]
 def supervise(tmp_path: Path, jar_cache: Path) -> Iterator[Supervise]:
     started: list[Started] = []
 
-    def start(worker: str = IDLE, server: str = SERVER, port: int = 0) -> Started:
+    def start(worker: str = IDLE, server: str = SERVER, *more: str, port: int = 0) -> Started:
         log = tmp_path / f"up-{len(started)}.log"
-        command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "data"), str(port), worker, server]
+        command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "data"), str(port), worker, server, *more]
         with log.open("wb") as out:
             started.append(Started(tmp_path / "data", subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT), log))
         return started[-1]
