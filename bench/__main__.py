@@ -58,7 +58,7 @@ FAILURES = (
 def bench(
     only: Annotated[list[str] | None, typer.Option(help="run this line alone; may be given again")] = None,
     scale: Annotated[float, typer.Option(min=0.0001, help="share of the full size; figures of small runs say little")] = 1.0,
-    write: Annotated[bool, typer.Option("--write", help="keep the table in docs/BENCHMARKS.md")] = False,
+    write: Annotated[bool, typer.Option("--write", help="keep the table in docs/BENCHMARKS.md; with --only, these lines of it")] = False,
     names: Annotated[bool, typer.Option("--list", help="name the lines and stop")] = False,
 ) -> None:
     """How fast Varve is on this machine, each figure beside a floor measured in the same run."""
@@ -78,7 +78,8 @@ def bench(
     console.print(shown(outcomes))
     if write:
         command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-        WRITTEN.write_text(document(outcomes, command, datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), about))
+        date, former = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), WRITTEN.read_text() if only else ""
+        WRITTEN.write_text(document(outcomes, command, date, about, former))
         console.print(f"written to {WRITTEN}")
     if any(outcome.failure for outcome in outcomes):
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ Before: loads.py has made the file. After: seconds and the largest resident memo
 """
 
 import json
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
+from bench.memory import peak_mib
 from streams.loading.reading import read
 from streams.loading.specs import source_of
 from varve.clock import SystemClock
@@ -26,7 +26,7 @@ def main() -> None:
     start = CLOCK.monotonic()
     rows = act(Path(asked["file"]), asked)
     seconds = CLOCK.monotonic() - start
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = peak_mib()
     sys.stdout.write(json.dumps({"seconds": seconds, "rows": rows, "peak_mb": peak_mb}) + "\n")
 
 

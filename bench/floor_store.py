@@ -5,7 +5,6 @@ as_of_in_store is no floor: it is our own query, asked of a store whose server h
 """
 
 import json
-import resource
 import sys
 import uuid
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 import clickhouse_connect
 
 from bench.made import NS_PER_SECOND, START_NS, Shape, ndjson, tables
+from bench.memory import peak_mib
 from bench.row import median
 from varve.clock import SystemClock
 
@@ -36,7 +36,7 @@ def insert(directory: str, shape: dict[str, Any]) -> dict[str, float]:
     for table in tables(made):
         seconds += seconds_of(lambda table=table: client.insert_arrow("points", table))  # type: ignore[misc]
     _counted(client, made.rows)
-    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"seconds": seconds, "peak_mb": peak_mib()}
 
 
 def insert_json(directory: str, shape: dict[str, Any]) -> dict[str, float]:

@@ -11,11 +11,12 @@ from rich.table import Table
 from bench.row import Outcome, Row
 
 HEADS = ("line", "share of floor", "measured", "ours", "floor", "target")
+_WRITTEN_HEADS = "| " + " | ".join((*HEADS, "date")) + " |"
 READING = """How to read it: **the share of the floor counts**. It is our speed as a share of the speed that the bare part reaches with
 the same rows, on the same machine, in the same run: 1.00 is as fast (for times: as short; for memory: as small), 0.50 is half as fast.
 The floor does less than Varve does: no log and no history in the store's, nothing behind the log in the log's. Figures depend on the
 machine and on what else it does, and differ by a fifth and more between runs. Targets are for 2 cores with everything on one machine;
-no test asserts a time.
+no test asserts a time. What stands above is of the last run; the date of each row tells of which run it is.
 
 Client, broker, worker and server share the machine. The server is a real `varve up` with default settings, a fresh one for each line.
 Bodies are made before the clock starts; uploads have four senders; small writes come from one loop of raw asyncio connections that
@@ -35,14 +36,23 @@ def shown(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def document(outcomes: Sequence[Outcome], command: str, date: str, machine: dict[str, str]) -> str:
-    """Markdown."""
+def document(outcomes: Sequence[Outcome], command: str, date: str, machine: dict[str, str], former: str = "") -> str:
+    """Markdown. former: the document until now; the lines that did not run again keep their rows, with their date."""
     about = {"command": f"`{command}`", "date": date, **machine}
     lines = ["# Benchmarks", "", "Made by a run; do not edit.", "", "| | |", "|---|---|"]
     lines += [f"| {name} | {said} |" for name, said in about.items()]
-    lines += ["", READING, "| " + " | ".join(HEADS) + " |", "|---|---:|---|---:|---|---|"]
-    lines += ["| " + " | ".join(cells) + " |" for outcome in outcomes for cells in _cells(outcome)]
-    return "\n".join(lines) + "\n"
+    lines += ["", READING, _WRITTEN_HEADS, "|---|---:|---|---:|---|---|---|"]
+    ours = {outcome.name: ["| " + " | ".join((*cells, date[:10])) + " |" for cells in _cells(outcome)] for outcome in outcomes}
+    rows = _rows_of(former) | ours
+    return "\n".join([*lines, *(row for of_line in rows.values() for row in of_line)]) + "\n"
+
+
+def _rows_of(document: str) -> dict[str, list[str]]:
+    """By line, in their order."""
+    found: dict[str, list[str]] = {}
+    for row in document.partition(_WRITTEN_HEADS)[2].splitlines()[2:]:
+        found.setdefault(row.split("|")[1].strip(), []).append(row)
+    return found
 
 
 def _cells(outcome: Outcome) -> list[tuple[str, ...]]:

@@ -31,11 +31,22 @@ def test_a_target_is_a_least_for_rates_and_a_most_for_times() -> None:
 
 def test_the_document_tells_command_machine_figures_and_failures() -> None:
     rows = (Row("reads", 12.5, "ms", 25, Floor("bare", 5.0)),)
-    text = document([Outcome("reading", rows), Outcome("other", (), "it broke")], "python -m bench", "today", {"memory": "1 GiB"})
-    assert "| reading | 0.40 | reads | 12.5 ms | 5.00 ms: bare | < 25.0 ✓ |" in text
+    text = document([Outcome("reading", rows), Outcome("other", (), "it broke")], "python -m bench", "2026-11-22 03:11 UTC", {"memory": "1 GiB"})
+    assert "| reading | 0.40 | reads | 12.5 ms | 5.00 ms: bare | < 25.0 ✓ | 2026-11-22 |" in text
     assert "| other |  | failed: it broke |" in text
     assert "| command | `python -m bench` |" in text
     assert "| memory | 1 GiB |" in text
+
+
+def test_lines_that_did_not_run_again_keep_their_rows_their_date_and_their_place() -> None:
+    first = document([Outcome(name, (Row("reads", 1.0, "ms"),)) for name in ("a", "b", "c")], "all", "2026-11-20 00:00 UTC", {})
+    text = document([Outcome("b", (Row("reads", 2.0, "ms"), Row("more", 3.0, "ms")))], "one", "2026-11-22 00:00 UTC", {}, first)
+    assert text.splitlines()[-4:] == [
+        "| a |  | reads | 1.00 ms |  |  | 2026-11-20 |",
+        "| b |  | reads | 2.00 ms |  |  | 2026-11-22 |",
+        "| b |  | more | 3.00 ms |  |  | 2026-11-22 |",
+        "| c |  | reads | 1.00 ms |  |  | 2026-11-20 |",
+    ]
 
 
 def test_a_share_of_the_values_does_not_exceed_the_quantile() -> None:
