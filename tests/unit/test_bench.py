@@ -31,7 +31,8 @@ def test_a_target_is_a_least_for_rates_and_a_most_for_times() -> None:
 
 def test_the_document_tells_command_machine_figures_and_failures() -> None:
     rows = (Row("reads", 12.5, "ms", 25, Floor("bare", 5.0)),)
-    text = document([Outcome("reading", rows), Outcome("other", (), "it broke")], "python -m bench", "2026-11-22 03:11 UTC", {"memory": "1 GiB"})
+    outcomes = [Outcome("reading", rows), Outcome("other", (), "it broke")]
+    text = document(outcomes, "python -m bench", "2026-11-22 03:11 UTC", {"memory": "1 GiB"})
     assert "| reading | 0.40 | reads | 12.5 ms | 5.00 ms: bare | < 25.0 ✓ | 2026-11-22 |" in text
     assert "| other |  | failed: it broke |" in text
     assert "| command | `python -m bench` |" in text
