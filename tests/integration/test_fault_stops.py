@@ -89,8 +89,10 @@ def campaign(varve: VarveUp, seed: int) -> None:
             witness.until_said("no answer")  # after 10 s: shorter than it takes to be called hung
         witness.until_said("ready")
         for end in (signal.SIGTERM, signal.SIGKILL):
-            there(varve, "broker").send_signal(end)
-            witness.until_said("broker: ")
+            former = there(varve, "broker")
+            former.send_signal(end)
+            former.wait(60)
+            assert there(varve, "broker").pid != former.pid  # back sooner than /readyz need notice
             witness.until_said("ready")
         wait_until(touched(sign_of_life(varve.data, "worker-1")), what="the worker is well")
         there(varve, "worker").send_signal(signal.SIGSTOP)  # for ever
