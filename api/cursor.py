@@ -29,8 +29,8 @@ class Cursor:
     def __str__(self) -> str:
         key = None if self.key is None else {name: str(one) if isinstance(one, uuid.UUID) else one for name, one in self.key.items()}
         marks = {str(partition): mark for partition, mark in self.vector.items()}
-        body = json.dumps([marks, self.question, self.log, key], separators=(",", ":"))
-        return base64.urlsafe_b64encode(_check(body.encode()) + body.encode()).decode().rstrip("=")
+        body = json.dumps([marks, self.question, self.log, key], separators=(",", ":")).encode()
+        return base64.urlsafe_b64encode(_check(body) + body).decode().rstrip("=")
 
 
 def read_cursor(text: str, question: str, log_id: str, vector: Mapping[int, int]) -> Cursor:

@@ -86,15 +86,16 @@ class EmbeddedBroker:
     def _start(self) -> str:
         self._end_left_over()
         java, classes = find_java(self._java_home), class_path(self._cache)
-        ahead = loaded_ahead(java, classes, self._cache) if self._rehearsal is None else f"-XX:AOTCacheOutput={self._rehearsal}"
+        ahead = "" if self._rehearsal else loaded_ahead(java, classes, self._cache)
+        rehearsing = f"-XX:AOTCacheOutput={self._rehearsal}" if self._rehearsal else ""
         ports = self._ports()
         scratch = self._directory / "tmp"  # native libraries are unpacked here; a killed JVM leaves them behind
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         properties = self._write_properties(ports)
-        command = [*_jvm(java, self._heap_mb, scratch), "-cp", classes]
-        self._format([*command, *([ahead] if self._rehearsal is None and ahead else [])], properties)
-        self._process = spawn([*command, *([ahead] if ahead else []), "kafka.Kafka", str(properties)], rotate(self._log))
+        command = [*_jvm(java, self._heap_mb, scratch), *filter(None, (ahead,)), "-cp", classes]
+        self._format(command, properties)
+        self._process = spawn([*command, *filter(None, (rehearsing,)), "kafka.Kafka", str(properties)], rotate(self._log))
         write_whole(self._directory / "broker.pid", json.dumps(asdict(remember(self._process.pid))))
         address = f"127.0.0.1:{ports.clients}"
         self._wait(address)

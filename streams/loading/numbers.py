@@ -32,7 +32,7 @@ def numbers(words: pa.Array, writing: Writing = POINT) -> Numbers:
     trimmed = pc.utf8_trim_whitespace(pc.fill_null(words, ""))
     empty = pc.is_in(trimmed, pa.array(empty_of(writing)))
     shaped = pc.match_substring_regex(trimmed, _NUMBER.replace(r"\.", f"[{writing.decimal_point}]"))
-    pointed = pc.replace_substring(trimmed, writing.decimal_point, ".")
+    pointed = trimmed if writing.decimal_point == "." else pc.replace_substring(trimmed, writing.decimal_point, ".")
     values = pc.if_else(shaped, pc.utf8_ltrim(pointed, "+"), None).cast(pa.float64())
     finite = pc.fill_null(pc.is_finite(values), False)
     wrong = np.flatnonzero(pc.invert(pc.or_(empty, finite)).to_numpy(zero_copy_only=False))

@@ -6,6 +6,7 @@ is never told again.
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -87,9 +88,8 @@ async def told(parts: Parts, who: Caller, found: Sequence[Document]) -> list[dic
     few = {"dataConnectionId": str(found[0].id)} if len(found) == 1 else {}
     tasks = {str(task.id): task.body["dataConnectionId"] for task in await documents.all_of(parts, who, TASK, **few)}
     latest = await runs.latest(parts, who, [uuid.UUID(task) for task in tasks])
-    failed = [tasks[task] for task, run in latest.items() if run["status"] == "FAILURE"]
-    counts = {str(one.id): (list(tasks.values()).count(str(one.id)), failed.count(str(one.id))) for one in found}
-    return [_told(parts, one, there.get(one.uuid("workspaceId")), *counts[str(one.id)]) for one in found]
+    made, failed = Counter(tasks.values()), Counter(tasks[task] for task, run in latest.items() if run["status"] == "FAILURE")
+    return [_told(parts, one, there.get(one.uuid("workspaceId")), made[str(one.id)], failed[str(one.id)]) for one in found]
 
 
 def _told(parts: Parts, one: Document, workspace: Document | None, tasks: int, failed: int) -> dict[str, Any]:
