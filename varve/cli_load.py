@@ -51,8 +51,8 @@ def load_file(
     """Write readings of FILE into series; repeated within seven days, it counts once. Lines that cannot be read are told, the rest is
     loaded, and the command ends with 65."""
     from streams.loading.by_hand import load, rows_about
-    from streams.loading.by_hand_words import DELIMITERS, series_of, zone_of
-    from streams.loading.specs import source_of
+    from streams.loading.by_hand_words import series_of, zone_of
+    from streams.loading.specs import DELIMITERS, source_of
     from varve.client_http import line_to
     from varve.client_progress import transfer
 

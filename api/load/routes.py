@@ -28,10 +28,10 @@ from api.request import Caller, caller_of
 from api.stamps import make_stamp
 from api.writer import Written
 from streams.loading.by_hand import Loaded
-from streams.loading.by_hand_words import DECIMALS, DELIMITERS, in_form, series_of, zone_of
+from streams.loading.by_hand_words import DECIMALS, in_form, series_of, zone_of
 from streams.loading.chunks import Chunk, points_of
 from streams.loading.reading import read
-from streams.loading.specs import Source, source_of
+from streams.loading.specs import DELIMITERS, Source, source_of
 from varve.access import Role
 from varve.errors import Forbidden, Incorrect, Unauthorized, VarveError
 from varve.record import Record

@@ -1,33 +1,40 @@
-"""How a person says what a file holds: delimiters, timezones, columns and the series they go to. Pure.
+"""How a person says what a file holds: decimals, timezones, columns and the series they go to. Pure.
 
 Before: varve/cli_load.py's options, the form of api/load. After: specs.py's Source, and a series for each column.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from varve.errors import Incorrect
 
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}
 DECIMALS = {"point": ".", "comma": ","}
 
-_OPTIONS = (
-    ("timezone_type 'offset', such as -0700", "--timezone with an offset, such as -0700"), ("timezone_type and timezone", "--timezone"),
-    ("timestamp_format", "--format"), ("timestamp_key", "--time"), ("timezone '", "--timezone '"), ("header_row", "--header-row"),
-    ("data_start_row", "--data-row"), ("jmespath", "--records"), ("no_data", "--no-data"), ("encoding", "--encoding"),
-    ("the source must be UTF-8", "the source must be UTF-8, or --encoding must say what it is"),
-    ("decimals are written with a point", "decimals are written with a point; --decimal-comma reads a comma"),
-    ("decimal_point", "--decimal-comma"),
-)  # fmt: skip
-_FORM = (
-    ("timezone_type 'offset', such as -0700", "Timezone with an offset, such as -0700"), ("timezone_type and timezone", "Timezone"),
-    ("timestamp_format", "Format of times"), ("timestamp_key", "Column of times"), ("timezone '", "Timezone '"),
-    ("header_row", "Header row"), ("data_start_row", "First row of readings"), ("no_data", "No reading"), ("encoding", "Encoding"),
-    ("the source must be UTF-8", "the source must be UTF-8, or Encoding must say what it is"),
-    ("decimals are written with a point", "decimals are written with a point, unless Decimals says otherwise"),
-    ("decimal_point", "Decimals"),
-)  # fmt: skip
+# what the reader says of a source, how `varve load` calls it, and how the page's form does
+_WORDS = (
+    ("timezone_type 'offset', such as -0700", "--timezone with an offset, such as -0700", "Timezone with an offset, such as -0700"),
+    ("timezone_type and timezone", "--timezone", "Timezone"),
+    ("timestamp_format", "--format", "Format of times"),
+    ("timestamp_key", "--time", "Column of times"),
+    ("timezone '", "--timezone '", "Timezone '"),
+    ("header_row", "--header-row", "Header row"),
+    ("data_start_row", "--data-row", "First row of readings"),
+    ("jmespath", "--records", "jmespath"),
+    ("no_data", "--no-data", "No reading"),
+    ("encoding", "--encoding", "Encoding"),
+    (
+        "the source must be UTF-8",
+        "the source must be UTF-8, or --encoding must say what it is",
+        "the source must be UTF-8, or Encoding must say what it is",
+    ),
+    (
+        "decimals are written with a point",
+        "decimals are written with a point; --decimal-comma reads a comma",
+        "decimals are written with a point, unless Decimals says otherwise",
+    ),
+    ("decimal_point", "--decimal-comma", "Decimals"),
+)
 
 
 def zone_of(text: str | None) -> dict[str, Any]:
@@ -60,16 +67,16 @@ def series_of(said: Sequence[str]) -> dict[str, str | uuid.UUID]:
 
 def in_options(words: str) -> str:
     """What the reader says of a source, in the words of `varve load`."""
-    return _said(words, _OPTIONS)
+    return _said(words, {setting: option for setting, option, _ in _WORDS})
 
 
 def in_form(words: str) -> str:
     """The same in the words of the page's form."""
-    return _said(words, _FORM)
+    return _said(words, {setting: field for setting, _, field in _WORDS})
 
 
-def _said(words: str, names: Sequence[tuple[str, str]]) -> str:
-    for setting, name in names:
+def _said(words: str, names: Mapping[str, str]) -> str:
+    for setting, name in names.items():
         words = words.replace(setting, name)
     return words
 

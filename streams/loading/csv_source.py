@@ -20,7 +20,7 @@ from streams.loading.csv_mending import Layout, mended
 from streams.loading.encodings import opened
 from streams.loading.numbers import empty_of, without_no_data
 from streams.loading.rows import Rows, chunks_of
-from streams.loading.specs import Source
+from streams.loading.specs import DELIMITERS, Source
 from streams.loading.timestamps import Clock
 from varve.errors import Incorrect
 
@@ -136,14 +136,9 @@ def _those(headers: Sequence[str], source: Source) -> str:
     more = f" and {len(headers) - _LISTED_MAX} more" if len(headers) > _LISTED_MAX else ""
     words = f"it has: {', '.join(header[:_SHOWN] for header in headers[:_LISTED_MAX])}{more}"
     if len(headers) == 1:
-        words += (
-            f". That is one column: is the delimiter right ({_spoken(source.delimiter)}), and is row {source.headers_at} the header row?"
-        )
+        spoken = next(name for name, one in DELIMITERS.items() if one == source.delimiter)
+        words += f". That is one column: is the delimiter right ({spoken}), and is row {source.headers_at} the header row?"
     return words
-
-
-def _spoken(delimiter: str) -> str:
-    return {",": "comma", "|": "pipe", "\t": "tab", ";": "semicolon", " ": "space"}[delimiter]
 
 
 def _numbered(source: Source, wanted: Sequence[str], width: int) -> tuple[int, dict[str, int]]:

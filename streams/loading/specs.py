@@ -18,6 +18,7 @@ from varve.errors import Incorrect
 
 Payload = Literal["CSV", "JSON"]
 Delimiter = Literal[",", "|", "\t", ";", " "]
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "space": " ", "\\t": "\t"}  # by name
 TimezoneType = Literal["utc", "offset", "iana"]
 PlaceholderType = Literal["run_time", "latest_observation_timestamp", "per_task", "window_start", "window_end"]
 

@@ -12,9 +12,9 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api.doors.hydroserver.bodies import Fields, Text255
 from api.request import parsed
-from streams.loading.by_hand_words import DELIMITERS
 from streams.loading.moments import nanoseconds_of, said_time
 from streams.loading.schedule import refuse_schedule
+from streams.loading.specs import DELIMITERS, Delimiter
 from varve.errors import Incorrect
 
 Zone = Literal["utc", "offset", "iana"]
@@ -46,7 +46,7 @@ class Payload(Fields):
     timestamp_format: str | None = None
     header_row: int | None = Field(None, ge=1)
     data_start_row: int | None = Field(None, ge=1)
-    delimiter: Annotated[Literal[",", "|", "\t", ";", " "] | None, BeforeValidator(lambda said: DELIMITERS.get(str(said), said))] = None
+    delimiter: Annotated[Delimiter | None, BeforeValidator(lambda said: DELIMITERS.get(str(said), said))] = None
     jmespath: str | None = None
     OF: ClassVar[Mapping[str, tuple[str, ...]]] = {"CSV": ("headerRow", "dataStartRow", "delimiter"), "JSON": ("jmespath",)}
 
