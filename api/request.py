@@ -72,12 +72,18 @@ async def caller(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
         raise Incorrect("idempotency-key", f"Idempotency-Key has {len(idempotency_key)} characters; 1 to {KEY_LENGTH_MAX} are allowed")
     query = request.url.query.split("&")
-    if len(query) > 1 and request.url.path.startswith("/api/v1/"):  # a door passes what its system passes
+    if len(query) > 1 and _is_native(request):  # a door passes what its system passes
         _refuse_repeated([part.partition("=")[0] for part in query])
     said = sorted(part for part in query if part.partition("=")[0] not in OF_THE_ANSWER)
     identity = identity_in(request.scope)
     scope = f"{request.method} {request.url.path.rstrip('/')}"
     return Caller(tenant_of(x_tenant, identity), idempotency_key, scope, "&".join(said), identity)
+
+
+def _is_native(request: Request) -> bool:
+    """Also under /generations/NAME."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", "")).startswith("/api/v1/")
 
 
 def _refuse_repeated(names: list[str]) -> None:

@@ -96,7 +96,7 @@ def _in_options() -> Iterator[None]:
     try:
         yield
     except VarveError as refusal:
-        raise type(refusal)(refusal.code, in_options(refusal.message), refusal.rows) from None
+        raise refusal.reworded(in_options(refusal.message)) from None
 
 
 def _tell_rejected(rejected: list[Any], count: int, file: Path) -> None:

@@ -5,6 +5,7 @@ Each raise names a stable `code` (kebab case) and a message that says what was w
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 ROWS_LISTED_MAX = 100
 
@@ -26,6 +27,12 @@ class VarveError(Exception):
         self.code = code
         self.message = message
         self.rows = rows[:ROWS_LISTED_MAX]
+
+    def reworded(self, message: str) -> Self:
+        """The same error, told otherwise."""
+        other = type(self).__new__(type(self), message)
+        vars(other).update(vars(self), message=message)
+        return other
 
 
 class Incorrect(VarveError):

@@ -149,7 +149,7 @@ async def _written(parts: Parts, who: Caller, table: pa.Table, key: str, chunk: 
         words = (
             f"{refusal.message}\nLines {chunk.lines[0]} to {chunk.lines[-1]} were refused; those before are loaded, those after are not."
         )
-        raise type(refusal)(refusal.code, words, refusal.rows) from None
+        raise refusal.reworded(words) from None
 
 
 def _digest(path: Path, source: Source, series: Series) -> str:

@@ -118,7 +118,7 @@ def load(
             flying.land()
         except VarveError as refusal:
             senders.shutdown(cancel_futures=True)
-            raise _placed(refusal, path) from None
+            raise refusal.reworded(f"{path}: {refusal.message}") from None
     if line is not None:
         line.wait_for()
         done.repeated = line.repeated
@@ -148,13 +148,9 @@ def _send(line: "Line", tables: list[pa.Table], changed_by: str | None, key: str
             first, last = chunk.lines[0], chunk.lines[-1]
             words = f"{refusal.message}\n" + (f"line {first} is not loaded" if first == last else f"lines {first} to {last} are not loaded")
             words += "; those before are, of those after some may be" if number else ""
-            raise type(refusal)(refusal.code, words, refusal.rows) from None
+            raise refusal.reworded(words) from None
 
 
 def _span(chunk: Chunk) -> tuple[int, int]:
     """Its first and last time; of none, one that nothing else has."""
     return (int(chunk.valid_time.min()), int(chunk.valid_time.max())) if len(chunk.valid_time) else (1, 0)
-
-
-def _placed(refusal: VarveError, path: Path) -> VarveError:
-    return type(refusal)(refusal.code, f"{path}: {refusal.message}", refusal.rows)

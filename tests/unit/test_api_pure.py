@@ -1,5 +1,6 @@
 """The API's pure rooms: cursors, cutting of large uploads, verdicts on keyed events, stamps, bodies to columns."""
 
+import asyncio
 import uuid
 from contextlib import suppress
 from dataclasses import replace
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from api.bodies.points import point_record
 from api.bodies.tables import read_table
 from api.cursor import Cursor, read_cursor
 from api.cut import piece_record, plan
-from api.request import inflate
+from api.request import caller, inflate
 from api.stamps import Stamp, event_id_of, make_stamp
 from api.tails import BYTES_A_MESSAGE, ROWS_A_MESSAGE, cut
 from api.verdict import OutcomeRow, answered, verdict_of, version_after
@@ -178,3 +180,11 @@ def test_an_unknown_field_is_told_with_each_known_one_once() -> None:
         read_table(b'{"serie": "a", "valid_time": 0}', "application/json")
     known = refused.value.message.partition("known are ")[2].split(", ")
     assert refused.value.message.startswith("serie: ") and len(known) == len(set(known))
+
+
+@pytest.mark.parametrize(("root", "path"), [("", "/api/v1/latest"), ("/generations/may", "/generations/may/api/v1/latest")])
+def test_a_parameter_is_said_once_in_every_generation(root: str, path: str) -> None:
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": root, "headers": [], "server": ("127.0.0.1", 8000)}
+    asyncio.run(caller(Request(scope | {"query_string": b"after=a&limit=1"})))
+    with pytest.raises(Incorrect, match="limit: stands in the address 2 times"):
+        asyncio.run(caller(Request(scope | {"query_string": b"limit=1&limit=2"})))
